@@ -1,0 +1,60 @@
+/** Blocks of our own: where images and weights come from, and how a run keeps going. */
+import * as Schema from "effect/Schema"
+import * as K from "../keys.ts"
+
+const synthetic = K.optionalBlock({
+  images: K.required(K.count, "how many pictures are drawn", "images"),
+  seed: K.key(K.uint32, 0, "seed of the pictures")
+}, "pictures drawn by the program, used where `path` is null")
+
+export const data = K.block({
+  path: K.key(K.orNull(K.path), null, "folder of class folders of images"),
+  synthetic,
+  image_size: K.key(K.count, 256, "side of the training crops", "pixels"),
+  crops_per_image: K.key(K.orNull(K.count), null, "different crops of an image: epochs repeat them and cached latents serve again; null: a new crop in every epoch", "crops"),
+  prefetch: K.key(K.count, 4, "batches decoded ahead", "batches"),
+  max_corrupt: K.key(K.natural, 100, "images that may turn out unreadable before the run stops", "images")
+}, "training images")
+
+export const evaluation = K.block({
+  data_path: K.key(K.orNull(K.path), null, "folder of held-out images; null: every tenth training image, by hash of its path"),
+  eval_interval: K.key(K.natural, 5000, "evaluate every so many steps; 0: only at the end", "steps"),
+  eval_model: K.key(K.switchKind, false, "evaluate the weights themselves too, besides their moving average"),
+  metrics: K.key(
+    { schema: Schema.Array(K.oneOf("psnr", "ssim", "lpips").schema), expected: "a list of `psnr`, `ssim`, `lpips`" },
+    ["psnr", "ssim", "lpips"],
+    "what is measured"
+  ),
+  images: K.key(K.count, 64, "how many held-out images are measured, the first by path", "images"),
+  batch_size: K.key(K.count, 2, "images reconstructed together", "images"),
+  samples: K.key(K.natural, 8, "columns of the picture of originals and reconstructions; 0: no picture", "images")
+}, "evaluation on held-out images")
+
+export const weights = K.block({
+  source: K.key(K.oneOf("pretrained", "random"), "pretrained", "frozen networks: read from their files, or drawn from the seed for trials (their paths are then not read)")
+}, "weights of the frozen networks")
+
+export const lpips = K.block({
+  vgg_path: K.key(K.orNull(K.path), null, "safetensors file of torchvision's VGG16 (`features.*`)"),
+  lin_path: K.key(K.orNull(K.path), null, "safetensors file of LPIPS's linear layers for VGG (`lin*`)")
+}, "weights of the perceptual loss")
+
+export const checkpoint = K.block({
+  every_steps: K.key(K.natural, 1000, "a checkpoint every so many steps; 0: only at ends of epochs and of the run", "steps"),
+  keep_last: K.key(K.count, 3, "newest checkpoints that are kept", "checkpoints"),
+  keep_every: K.key(K.natural, 0, "checkpoints of steps divisible by this are kept for good; 0: none", "steps"),
+  fallback_dir: K.key(K.orNull(K.path), null, "second directory, used while the first is full"),
+  max_unsaved_steps: K.key(K.natural, 0, "training pauses when so many steps could not be saved; 0: never", "steps")
+}, "checkpoints")
+
+export const featureCache = K.block({
+  mode: K.key(K.oneOf("auto", "on", "off"), "auto", "keep latents on disk; auto: where an epoch or a later variant can use them again"),
+  max_bytes: K.key(K.natural, 20e9, "size at which old latents give way", "bytes")
+}, "cache of clean latents")
+
+export const supervision = K.block({
+  max_restarts: K.key(K.natural, 5, "restarts of the engine within `within_seconds` before the run gives up"),
+  within_seconds: K.key(K.positive, 600, "window in which restarts are counted", "seconds"),
+  max_without_progress: K.key(K.count, 3, "restarts without a newer checkpoint before the run gives up"),
+  hang_seconds: K.key(K.positive, 600, "silence after which the engine counts as hung", "seconds")
+}, "what the supervisor bears")
