@@ -1,0 +1,46 @@
+// Table of contents: what the addon offers, one file a topic.
+#include <node_api.h>
+
+#include <thread>
+
+#include "bind.h"
+
+namespace rae {
+
+void set_error_class(napi_env env, napi_value constructor);  // bind.cc
+void define_table(napi_env, napi_value);                     // table.cc: handles, owners, live counts
+void define_create(napi_env, napi_value);                    // ops_create.cc
+void define_pointwise(napi_env, napi_value);                 // ops_pointwise.cc
+void define_reduce(napi_env, napi_value);                    // ops_reduce.cc
+void define_shape(napi_env, napi_value);                     // ops_shape.cc
+void define_linear(napi_env, napi_value);                    // ops_linear.cc
+void define_autograd(napi_env, napi_value);                  // autograd.cc
+void define_random(napi_env, napi_value);                    // random.cc
+void define_device(napi_env, napi_value);                    // device.cc
+
+napi_value init(napi_env env, napi_value exports) {
+  // The handle table has no lock: one JavaScript thread per process may hold it.
+  static const std::thread::id owner = std::this_thread::get_id();
+  if (owner != std::this_thread::get_id()) {
+    napi_throw_error(env, "invalid", "the addon is already loaded in another thread of this process");
+    return nullptr;
+  }
+  define(env, exports, {def("setErrorClass", [](napi_env env, napi_value constructor) {
+                          set_error_class(env, constructor);
+                          return constructor;
+                        })});
+  define_table(env, exports);
+  define_create(env, exports);
+  define_pointwise(env, exports);
+  define_reduce(env, exports);
+  define_shape(env, exports);
+  define_linear(env, exports);
+  define_autograd(env, exports);
+  define_random(env, exports);
+  define_device(env, exports);
+  return exports;
+}
+
+}  // namespace rae
+
+NAPI_MODULE_INIT() { return rae::init(env, exports); }
