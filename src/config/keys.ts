@@ -6,11 +6,11 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 /** A schema and what it takes, in words that follow "expected". */
-export interface Kind<S extends Schema.Constraint> {
+export interface Kind<S extends Schema.Top> {
   readonly schema: S
   readonly expected: string
 }
-const kind = <S extends Schema.Constraint>(schema: S, expected: string): Kind<S> => ({ schema, expected })
+const kind = <S extends Schema.Top>(schema: S, expected: string): Kind<S> => ({ schema, expected })
 
 const between = (minimum: number, maximum: number) => Schema.isBetween({ minimum, maximum })
 
@@ -31,16 +31,16 @@ export const path = kind(Schema.String.check(Schema.isMinLength(1)), "a path")
 export const oneOf = <const L extends ReadonlyArray<string>>(...literals: L) =>
   kind(Schema.Literals(literals), literals.length === 1 ? `\`${literals[0]}\`` : `one of ${literals.map((name) => `\`${name}\``).join(", ")}`)
 
-export const orNull = <S extends Schema.Constraint>(of: Kind<S>) => kind(Schema.NullOr(of.schema), `${of.expected}, or null`)
+export const orNull = <S extends Schema.Top>(of: Kind<S>) => kind(Schema.NullOr(of.schema), `${of.expected}, or null`)
 
-export const listOf = <S extends Schema.Constraint>(of: Kind<S>, each: string) =>
+export const listOf = <S extends Schema.Top>(of: Kind<S>, each: string) =>
   kind(Schema.Array(of.schema), `a list of ${each}`)
 
-export const pairOf = <S extends Schema.Constraint>(of: Kind<S>) =>
+export const pairOf = <S extends Schema.Top>(of: Kind<S>) =>
   kind(Schema.Tuple([of.schema, of.schema]), `a list of two, each ${of.expected}`)
 
 /** What the schema's key annotations carry. */
-export interface KeyNotes {
+export type KeyNotes = {
   readonly description: string
   readonly expected: string
   readonly unit?: string
@@ -49,14 +49,14 @@ const notes = (expected: string, description: string, unit: string | undefined):
   unit === undefined ? { description, expected } : { description, expected, unit }
 
 /** A key that may be left out. */
-export const key = <S extends Schema.Constraint>(of: Kind<S>, byDefault: S["Encoded"], description: string, unit?: string) =>
+export const key = <S extends Schema.Top>(of: Kind<S>, byDefault: S["Encoded"], description: string, unit?: string) =>
   of.schema.pipe(
     Schema.withDecodingDefaultKey(Effect.succeed(byDefault)),
     Schema.annotateKey({ ...notes(of.expected, description, unit), byDefault })
   )
 
 /** A key that every configuration states. */
-export const required = <S extends Schema.Constraint>(of: Kind<S>, description: string, unit?: string) =>
+export const required = <S extends Schema.Top>(of: Kind<S>, description: string, unit?: string) =>
   of.schema.pipe(Schema.annotateKey(notes(of.expected, description, unit)))
 
 /** A block of keys that all have defaults, so that it may be left out as a whole. */
