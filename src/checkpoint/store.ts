@@ -1,0 +1,179 @@
+/**
+ * The checkpoints of one run in one directory: begin, commit, find the newest good one, prune. The run's lock is held by
+ * whoever calls this; there is one writer.
+ */
+import { Effect } from "effect"
+import { randomBytes } from "node:crypto"
+import { mkdir, readdir, rename, rm } from "node:fs/promises"
+import { join } from "node:path"
+import { abandon, commit, type Committed, type Contents, type Temporary } from "./commit.ts"
+import { fsyncPath, makeDirectory } from "./durable-files.ts"
+import { Failpoints } from "./failpoints.ts"
+import { entriesIn, type Entry, prunedPrefix, readSmall, replacedPrefix, stateFile, stepName, temporaryPrefix } from "./layout.ts"
+import type { Manifest } from "./manifest.ts"
+import { type Change, changed, type Marks, readMarks, writeMarks } from "./marks.ts"
+import * as Quarantine from "./quarantine.ts"
+import { expired, kept, type Retention } from "./retention.ts"
+import { attempt, type CheckpointDamaged, problemLine, type StorageError } from "./storage-errors.ts"
+import { verify } from "./verifier.ts"
+import type { Depth, Verification } from "./verify.ts"
+
+export type { Committed, Contents, Temporary } from "./commit.ts"
+export type { Quarantined } from "./quarantine.ts"
+
+export interface Options {
+  /** `<run>/checkpoints`; made where it does not exist. */
+  readonly directory: string
+  readonly retention: Retention
+  /** Checkpoints of this size and larger are verified in a process of their own. */
+  readonly inProcessBytes?: number
+}
+
+/** A checkpoint to go on from. */
+export interface LoadPlan {
+  readonly step: number
+  readonly path: string
+  readonly manifest: Manifest
+  /** The content of `state.json`. */
+  readonly state: unknown
+}
+
+export interface Found {
+  readonly plan: LoadPlan | null
+  /** Damaged ones that were newer than the plan. With no plan and some of these, a run must not start from nothing unasked. */
+  readonly quarantined: ReadonlyArray<Quarantine.Quarantined>
+}
+
+export interface Pruned {
+  readonly removed: ReadonlyArray<number>
+  readonly quarantined: ReadonlyArray<Quarantine.Quarantined>
+}
+
+export interface Store {
+  readonly directory: string
+  /** Removes what a killed process left; to be called at start, with the run locked. Gives the removed paths. */
+  readonly removeLeftovers: Effect.Effect<ReadonlyArray<string>, StorageError>
+  /** A new temporary directory for the engine to write into. */
+  readonly begin: (step: number) => Effect.Effect<Temporary, StorageError>
+  /** Makes it a checkpoint. On failure it is removed. Old checkpoints are left to `prune`. */
+  readonly commit: (temporary: Temporary, contents: Contents) => Effect.Effect<Committed, StorageError | CheckpointDamaged>
+  readonly abandon: (temporary: Temporary) => Effect.Effect<void>
+  /** Removes expired checkpoints. Those that it counts on are verified first, once a process. */
+  readonly prune: Effect.Effect<Pruned, StorageError>
+  /** Oldest first. */
+  readonly list: Effect.Effect<ReadonlyArray<Entry>, StorageError>
+  readonly newest: (options?: { readonly depth?: Depth }) => Effect.Effect<Found, StorageError>
+  readonly verify: (step: number, options?: { readonly depth?: Depth }) => Effect.Effect<Verification, StorageError>
+  readonly quarantine: (step: number, reason: string) => Effect.Effect<Quarantine.Quarantined, StorageError>
+  /** Pins, unpins, names the best. */
+  readonly mark: (change: Change) => Effect.Effect<Marks, StorageError>
+  /** Removes quarantined checkpoints; gives the bytes. */
+  readonly dropQuarantine: Effect.Effect<number, StorageError>
+}
+
+/** Opens the store of a directory, and makes the directory durable. */
+export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<Store, StorageError> {
+  const { directory, retention } = options
+  const hit = yield* Failpoints
+  const verifying = options.inProcessBytes === undefined ? {} : { inProcessBytes: options.inProcessBytes }
+  yield* attempt("mkdir", directory, () => makeDirectory(directory))
+  const pathOf = (step: number) => join(directory, stepName(step))
+  /** Steps that this process has seen to verify. */
+  const verified = new Set<number>()
+
+  const check = Effect.fnUntraced(function*(step: number, { depth = "full" }: { readonly depth?: Depth } = {}) {
+    const result = yield* verify(pathOf(step), { ...verifying, depth })
+    if (!result.ok) verified.delete(step)
+    else if (depth === "full") verified.add(step)
+    return result
+  })
+
+  const quarantine = (step: number, reason: string) =>
+    Quarantine.quarantine(directory, { step, path: pathOf(step) }, reason).pipe(Effect.tap(() => Effect.sync(() => verified.delete(step))))
+
+  const list = attempt("list", directory, () => entriesIn(directory))
+
+  const begin = (step: number) => {
+    const path = join(directory, `${temporaryPrefix}${stepName(step)}-${randomBytes(4).toString("hex")}`)
+    return attempt("mkdir", path, async () => {
+      await mkdir(path)
+      await hit("write.before")
+      return { step, path }
+    })
+  }
+
+  const remove = (step: number) =>
+    attempt("remove", pathOf(step), async () => {
+      // Renamed first: a kill in the middle must not leave half a checkpoint under a real name.
+      const doomed = join(directory, `${prunedPrefix}${stepName(step)}`)
+      await hit("prune.before")
+      await rm(doomed, { recursive: true, force: true })
+      await rename(pathOf(step), doomed)
+      await hit("prune.between")
+      await rm(doomed, { recursive: true, force: true })
+      await hit("prune.after")
+    })
+
+  const prune = Effect.gen(function*() {
+    const marks = yield* readMarks(directory)
+    const newestFirst = (yield* list).map(({ step }) => step).reverse()
+    const good: Array<number> = []
+    const quarantined: Array<Quarantine.Quarantined> = []
+    let looked = 0
+    for (; looked < newestFirst.length && good.length < kept(retention); looked++) {
+      const step = newestFirst[looked]!
+      const result = verified.has(step) ? null : yield* check(step)
+      if (result === null || result.ok) good.push(step)
+      else quarantined.push(yield* quarantine(step, result.problems.map(problemLine).join("\n")))
+    }
+    const removed = expired(good, newestFirst.slice(looked), retention, marks)
+    for (const step of removed) yield* remove(step)
+    return { removed, quarantined }
+  })
+
+  const removeLeftovers = attempt("clean", directory, async () => {
+    const names = await readdir(directory)
+    const removed: Array<string> = []
+    for (const name of names) {
+      const path = join(directory, name)
+      if (name.startsWith(replacedPrefix) && !names.includes(name.slice(replacedPrefix.length))) {
+        await rename(path, join(directory, name.slice(replacedPrefix.length))) // its successor never came
+      } else if ([temporaryPrefix, prunedPrefix, replacedPrefix].some((prefix) => name.startsWith(prefix))) {
+        await rm(path, { recursive: true, force: true })
+        removed.push(path)
+      }
+    }
+    if (removed.length > 0) await fsyncPath(directory)
+    return removed
+  })
+
+  const store: Store = {
+    directory, removeLeftovers, begin, abandon, prune, list, quarantine,
+    commit: (temporary, contents) =>
+      commit(temporary, contents, hit, verifying).pipe(Effect.tap(({ step }) => Effect.sync(() => verified.add(step)))),
+    newest: (options) => newestOf([store], options),
+    verify: check,
+    mark: (change) => readMarks(directory).pipe(Effect.map((marks) => changed(marks, change)), Effect.tap((marks) => writeMarks(directory, marks))),
+    dropQuarantine: Quarantine.dropQuarantine(directory)
+  }
+  return store
+})
+
+const maxStateBytes = 64 * 2 ** 20
+
+const readState = (path: string) =>
+  attempt("read", join(path, stateFile), async (): Promise<unknown> => JSON.parse(Buffer.from(await readSmall(join(path, stateFile), maxStateBytes)).toString()))
+
+/** The newest checkpoint that verifies, in any of several directories. Damaged ones on the way are moved aside. */
+export const newestOf = Effect.fnUntraced(function*(stores: ReadonlyArray<Store>, options: { readonly depth?: Depth } = {}): Effect.fn.Return<Found, StorageError> {
+  const quarantined: Array<Quarantine.Quarantined> = []
+  const lists = yield* Effect.forEach(stores, (store) => Effect.map(store.list, (entries) => entries.map((entry) => ({ store, ...entry }))))
+  for (const { store, step, path } of lists.flat().sort((a, b) => b.step - a.step)) {
+    const { ok, manifest, problems } = yield* store.verify(step, options)
+    if (ok && manifest !== null) return { plan: { step, path, manifest, state: yield* readState(path) }, quarantined }
+    const reason = problems.map(problemLine).join("\n")
+    // A disk that refuses the move (read-only) is no reason not to use the one before.
+    quarantined.push(yield* store.quarantine(step, reason).pipe(Effect.orElseSucceed(() => ({ step, path, reason }))))
+  }
+  return { plan: null, quarantined }
+})
