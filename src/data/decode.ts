@@ -36,10 +36,10 @@ export const readImageFile = async (index: number, path: string): Promise<Uint8A
   const corrupt = (problem: Problem, reason: string) => new CorruptSample({ index, path, problem, reason })
   try {
     await using file = await open(path)
-    const { size, ...info } = await file.stat()
+    const info = await file.stat()
     if (!info.isFile()) throw corrupt("unreadable", "unreadable: not a regular file")
-    if (size === 0) throw corrupt("empty", "empty file")
-    if (size > maxFileBytes) throw corrupt("huge", `file of ${size} bytes, at most ${maxFileBytes} are read`)
+    if (info.size === 0) throw corrupt("empty", "empty file")
+    if (info.size > maxFileBytes) throw corrupt("huge", `file of ${info.size} bytes, at most ${maxFileBytes} are read`)
     return await file.readFile()
   } catch (cause) {
     if (!(cause instanceof Error && "code" in cause)) throw cause
