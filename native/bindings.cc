@@ -16,6 +16,10 @@ void define_shape(napi_env, napi_value);                     // ops_shape.cc
 void define_linear(napi_env, napi_value);                    // ops_linear.cc
 void define_autograd(napi_env, napi_value);                  // autograd.cc
 void define_random(napi_env, napi_value);                    // random.cc
+void define_kernels_multi(napi_env, napi_value);             // kernels_multi.cc: AdamW, EMA, gradient sums and statistics
+void define_kernel_diffaug(napi_env, napi_value);            // kernel_diffaug.cc
+void define_kernel_lpips(napi_env, napi_value);              // kernel_lpips.cc
+void define_kernel_quantize(napi_env, napi_value);           // kernel_quantize.cc
 void define_device(napi_env, napi_value);                    // device.cc
 
 napi_value init(napi_env env, napi_value exports) {
@@ -37,6 +41,10 @@ napi_value init(napi_env env, napi_value exports) {
   define_linear(env, exports);
   define_autograd(env, exports);
   define_random(env, exports);
+  define_kernels_multi(env, exports);
+  define_kernel_diffaug(env, exports);
+  define_kernel_lpips(env, exports);
+  define_kernel_quantize(env, exports);
   define_device(env, exports);
   return exports;
 }

@@ -84,6 +84,14 @@ export interface Native extends Families {
   readonly setGradMode: (on: boolean) => boolean
   readonly requiresGrad: (t: Handle) => boolean
   readonly grad: (outputs: readonly Handle[], inputs: readonly Handle[], gradOutputs: readonly Handle[], retainGraph: boolean) => Handle[]
+  // kernels_multi.cc, kernel_*.cc
+  readonly adamw: (params: readonly Handle[], grads: readonly Handle[], m: readonly Handle[], v: readonly Handle[], working: readonly Handle[], options: readonly number[]) => void
+  readonly ema: (averages: readonly Handle[], values: readonly Handle[], decay: number) => void
+  readonly accumulate: (sums: readonly Handle[], values: readonly Handle[]) => void
+  readonly gradStats: (grads: readonly Handle[]) => number[]
+  readonly diffaug: (x: Handle, draws: Handle) => Handle
+  readonly lpipsDistance: (a: Handle, b: Handle, weight: Handle) => Handle
+  readonly quantize8: (x: Handle) => Handle
   // device.cc
   readonly libtorchVersion: () => string
   readonly deviceProblem: (device: number) => string
