@@ -204,7 +204,7 @@ export const openFeatureCache = async (options: FeatureCacheOptions): Promise<Fe
 
   const evict = async (wanted: number): Promise<number> => {
     let freed = 0
-    for (const key of [...index.keys()]) {
+    for (const key of Array.from(index.keys())) {
       if (freed >= wanted) break
       freed += await remove(key)
     }
