@@ -1,0 +1,59 @@
+/**
+ * Every error on the terminal, in the way of good compilers:
+ *
+ *     error: unknown key `perceptual_wieght`
+ *       --> configs/ablation_lpips.yaml:31:5
+ *        |     perceptual_wieght: 0.5
+ *        = help: did you mean `perceptual_weight`?
+ *
+ * Typed errors bring a lower-case `message` (its later lines are shown as they are), and, where they have them, `help` or `hint`,
+ * `help` lines within the message, and an `exitCode`. Anything else is a defect: its stack trace is shown only on request.
+ */
+import type { Paint } from "./terminal.ts"
+
+interface Told {
+  readonly message: string
+  readonly help: ReadonlyArray<string>
+  readonly exitCode: number
+  /** An error that the program means to give, as opposed to a bug. */
+  readonly typed: boolean
+}
+
+const field = (error: object, name: string): unknown => (error as Readonly<Record<string, unknown>>)[name]
+const texts = (value: unknown): ReadonlyArray<string> =>
+  typeof value === "string" && value !== "" ? [value] : Array.isArray(value) ? value.filter((each) => typeof each === "string") : []
+
+/** What a wrong command line or config, and failures without a code of their own, exit with. */
+const exitCodes: Readonly<Record<string, number>> = {
+  ConfigInvalid: 2, WeightsInvalid: 2, InvalidConfig: 2, InvalidWeights: 2, RunInUse: 2, CheckpointNotFound: 4, NotRunning: 3
+}
+
+export const tell = (error: unknown): Told => {
+  if (typeof error !== "object" || error === null) return { message: String(error), help: [], exitCode: 1, typed: false }
+  const tag = field(error, "_tag") ?? (error instanceof Error && error.name === "TensorError" ? "TensorError" : undefined)
+  const code = field(error, "exitCode")
+  const message = texts(field(error, "message"))[0] ?? (typeof tag === "string" ? tag : String(error))
+  const op = tag === "TensorError" ? texts(field(error, "op"))[0] : undefined
+  return {
+    message: op === undefined || message.startsWith(op) ? message : `${op}: ${message}`,
+    help: [...texts(field(error, "help")), ...texts(field(error, "hint"))].filter((help) => !message.includes(help)),
+    exitCode: typeof code === "number" ? code : (typeof tag === "string" ? exitCodes[tag] : undefined) ?? 1,
+    typed: typeof tag === "string"
+  }
+}
+
+const paintLine = (line: string, paint: Paint): string =>
+  line.replace(/^(\s*)(-->|\||=)(?= )/, (_, indent: string, mark: string) => indent + paint("cyan", mark)).replace(/(\s)(\^+)$/, (_, blank: string, carets: string) => blank + paint("red", carets))
+
+/** Lines for standard error. */
+export const renderError = (error: unknown, paint: Paint, trace: boolean): ReadonlyArray<string> => {
+  const { help, message, typed } = tell(error)
+  const [first = "", ...rest] = message.replace(/^error: /, "").trimEnd().split("\n")
+  const stack = error instanceof Error ? (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : []
+  return [
+    `${paint("red", paint("bold", "error:"))} ${paint("bold", typed ? first : `internal error: ${first}`)}`,
+    ...rest.map((line) => paintLine(line, paint)),
+    ...help.map((each) => `  ${paint("cyan", "=")} ${paint("bold", "help:")} ${each}`),
+    ...(trace ? stack : typed ? [] : [`  ${paint("cyan", "=")} ${paint("bold", "help:")} this is a bug; RAE_DEBUG=1 shows where`])
+  ]
+}

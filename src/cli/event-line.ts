@@ -1,0 +1,81 @@
+/**
+ * One event in a few words, for the people who watch a run:
+ *
+ *     12:04:11  engine        down        SIGSEGV at step 408, 8 steps to redo, attempt 1/3
+ *
+ * `rae events` shows the fields as they are; this shows what they mean.
+ */
+import type { Event, EventType, Level } from "../../actors/events.ts"
+import { padEnd } from "../formats/text-table.ts"
+import { count, figure, milliseconds, size, span } from "./quantities.ts"
+import type { Paint, Style } from "./terminal.ts"
+
+type Of<T extends EventType> = Extract<Event, { readonly type: T }>
+type Words = readonly [verb: string, detail: string]
+
+const some = (...parts: ReadonlyArray<string | null | false>): string => parts.filter((part) => part !== null && part !== false && part !== "").join(", ")
+const plural = (n: number, noun: string): string => `${count(n)} ${noun}${n === 1 ? "" : "s"}`
+const loss = (name: string, value: number | null): string | null => (value === null ? null : `${name} ${figure(value)}`)
+
+/** Null: said elsewhere (the headline of a run) or of interest to debugging alone. */
+const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
+  "study.started": (e) => ["started", `${plural(e.variants.length, "variant")}: ${e.variants.join(", ")}`],
+  "study.finished": (e) => ["finished", some(plural(e.variants, "variant"), span(e.seconds), plural(e.restarts, "restart"))],
+  "run.started": () => null,
+  "run.finished": (e) => ["done", some(`${plural(e.step, "step")} in ${span(e.seconds)}`, plural(e.restarts, "restart"))],
+  "run.stopped": (e) => ["stopped", some(`at step ${count(e.step)}`, e.saved ? "saved" : "not saved", e.reason)],
+  "run.failed": (e) => ["failed", some(e.step !== null && `at step ${count(e.step)}`, e.message.split("\n")[0] ?? e.error)],
+  "signal.received": (e) => [e.signal, e.action],
+  "engine.started": (e) => (e.attempt > 1 ? ["started", `pid ${e.pid}, attempt ${e.attempt}`] : null),
+  "engine.ready": (e) => ["ready", `at step ${count(e.step)} in ${span(e.seconds)}, libtorch ${e.libtorch}`],
+  "engine.exited": (e) => ["exited", some(
+    `${e.signal ?? `code ${e.code ?? "unknown"}`}${e.step === null ? "" : ` at step ${count(e.step)}`}`, e.stderr.at(-1) ?? null
+  )],
+  "engine.hung": (e) => ["hung", some(
+    `silent for ${span(e.silent_seconds)}${e.step === null ? "" : ` at step ${count(e.step)}`}`, e.op !== null && `in ${e.op}`
+  )],
+  "engine.stderr": (e) => ["says", e.line],
+  "environment.changed": (e) => ["changed", `${e.variable} was ${e.was ?? "unset"}, is ${e.is ?? "unset"}: bits may differ`],
+  "supervisor.child_down": (e) => ["down", some(
+    e.reason.split("\n")[0] ?? "", e.lost_steps !== null && `${plural(e.lost_steps, "step")} to redo`, `attempt ${e.attempt}/${e.max}`,
+    e.delay_seconds > 0 && `again in ${span(e.delay_seconds)}`
+  )],
+  "supervisor.gave_up": (e) => ["gave up", some(e.offender, e.reason.split("\n")[0] ?? "")],
+  "train.dry_step": (e) => ["dry step", `every phase fits, ${span(e.seconds)}`],
+  "train.phase": (e) => ["phase", `${e.phase} from step ${count(e.step)}`],
+  "train.step": (e) => ["step", [
+    count(e.step), loss("total", e.total), loss("rec", e.rec), loss("lpips", e.lpips), loss("gan", e.gan), loss("disc", e.disc), loss("w", e.weight),
+    `lr ${figure(e.lr)}`, e.seconds["total"] !== undefined && `${milliseconds(e.seconds["total"])} ms`, `${figure(e.images_per_second)} img/s`
+  ].filter((part) => typeof part === "string").join("  ")],
+  "train.epoch": (e) => ["epoch", some(`${count(e.epoch)} done at step ${count(e.step)}`, ...Object.entries(e.losses).map(([name, value]) => `${name} ${figure(value)}`))],
+  "eval.finished": (e) => ["evaluated", some(
+    `step ${count(e.step)}`, `psnr ${figure(e.psnr)}`, `ssim ${figure(e.ssim)}`, loss("lpips", e.lpips), `${plural(e.images, "image")} in ${span(e.seconds)}`
+  )],
+  "eval.failed": (e) => ["failed", `step ${count(e.step)}, ${e.reason}`],
+  "snapshot.taken": () => null,
+  "checkpoint.started": () => null,
+  "checkpoint.committed": (e) => ["committed", `step ${count(e.step)}, ${size(e.bytes)} in ${span(e.seconds)}, verified`],
+  "checkpoint.failed": (e) => [/diskfull/i.test(e.error) ? "disk full" : "failed", some(
+    e.needed !== null && e.free !== null ? `needs ${size(e.needed)}, free ${size(e.free)}` : e.message,
+    `unsaved for ${plural(e.unsaved_steps, "step")}`, `again in ${span(e.retry_seconds)}`
+  )],
+  "checkpoint.pruned": () => null,
+  "checkpoint.quarantined": (e) => ["quarantined", `step ${count(e.step)}, ${e.reason}; kept at ${e.path}`],
+  "checkpoint.loaded": (e) => ["loaded", `step ${count(e.step)}`],
+  "checkpoint.leftovers_removed": (e) => ["removed", `${plural(e.paths.length, "unfinished checkpoint")}`],
+  "feature_cache.used": (e) => ["cache", e.enabled ? some(`${count(e.hits)} latents found`, `${count(e.encoded)} encoded`, size(e.bytes)) : "off: no crop repeats"],
+  "feature_cache.failed": (e) => ["failed", e.reason],
+  "data.image_replaced": (e) => ["replaced", `${e.path}: ${e.reason}`],
+  "data.upscaled": (e) => ["upscaled", `${e.path} is ${e.width}x${e.height}, smaller than ${e.needed}`],
+  "log.dropped": (e) => ["dropped", `${plural(e.events, "event")}: ${e.reason}`]
+}
+
+const styles: Readonly<Record<Level, Style>> = { debug: "dim", info: "bold", warn: "yellow", error: "red" }
+
+/** Null where there is nothing to say. `time` comes first, as the caller likes to show it. */
+export const eventLine = (event: Event, time: string, paint: Paint): string | null => {
+  const said = (words[event.type] as ((event: Event) => Words | null) | undefined)?.(event)
+  if (!said) return null
+  const actor = event.type === "supervisor.child_down" ? event.offender : event.actor
+  return `${paint("dim", time)}  ${padEnd(actor, 12)}  ${paint(styles[event.level], padEnd(said[0], 10))}  ${said[1]}`.trimEnd()
+}

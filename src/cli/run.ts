@@ -1,0 +1,81 @@
+/** `rae run CONFIG`: hands the study to the supervisor, shows what happens, ends in the table. */
+import type * as EffectModule from "effect/Effect"
+import packageJson from "../../package.json" with { type: "json" }
+import type { Status } from "../../actors/status.ts"
+import { renderText, type StudyTable } from "../formats/study-table.ts"
+import type { RunInput } from "./commands.ts"
+import { openPrinter, type StampedEvent } from "./printer.ts"
+import { count } from "./quantities.ts"
+import { runsDirectory } from "./run-directory.ts"
+import type { Terminal } from "./terminal.ts"
+
+export interface Outcome {
+  readonly kind: "done" | "stopped"
+  readonly signal: "SIGINT" | "SIGTERM" | null
+  readonly step: number
+  readonly table: StudyTable
+}
+export interface SuperviseOptions {
+  readonly configFile: string
+  readonly profile?: "tiny" | "paper" | undefined
+  readonly sets: ReadonlyArray<string>
+  readonly data?: string | undefined
+  readonly runsDir: string
+  readonly name?: string | undefined
+  readonly fresh: boolean
+  readonly stopAfter?: number | undefined
+  readonly device?: string | undefined
+  readonly randomWeights: boolean
+  readonly onEvent: (event: StampedEvent) => void
+  readonly onStarted: (status: () => Status) => void
+}
+export type Supervise = (options: SuperviseOptions) => EffectModule.Effect<Outcome, unknown>
+
+const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const
+
+export const exitCode = ({ signal, table }: Outcome): number =>
+  signal !== null ? signalCodes[signal] : table.rows.some(({ state }) => state === "failed") ? 1 : 0
+
+/** What became of the run, and how to go on where it is not done. */
+const closing = (outcome: Outcome, configFile: string): ReadonlyArray<string> => {
+  const { kind, signal, step, table } = outcome
+  if (kind === "done") return [`done: ${table.study}`]
+  return [
+    signal === null ? `stopped at ${count(step)}, not done` : `interrupted by ${signal} at step ${count(step)}, saved`,
+    `  = help: \`rae run ${configFile}\` with the same --name and --runs-dir goes on from there`
+  ]
+}
+
+export const runWith = (supervise: Supervise) => async ({ operand: configFile = "", values }: RunInput, terminal: Terminal): Promise<number> => {
+  const [Effect, Exit, Cause] = await Promise.all([import("effect/Effect"), import("effect/Exit"), import("effect/Cause")])
+  const printer = openPrinter(terminal, packageJson.version, process.pid)
+  // Fibers that wait for a child alone do not keep Node awake.
+  const awake = setInterval(() => {}, 2 ** 31 - 1)
+  const exit = await Effect.runPromiseExit(supervise({
+    configFile,
+    profile: values.profile,
+    sets: values.set,
+    data: values.data,
+    runsDir: runsDirectory(values["runs-dir"]),
+    name: values.name,
+    fresh: values.fresh,
+    stopAfter: values["stop-after"],
+    device: values.device,
+    randomWeights: values["random-weights"],
+    onEvent: printer.event,
+    onStarted: printer.started
+  }))
+  clearInterval(awake)
+  printer.close()
+  if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
+  const outcome = exit.value
+  for (const line of closing(outcome, configFile)) terminal.err(line)
+  if (values.json) terminal.out(JSON.stringify({ schema: 1, kind: outcome.kind, signal: outcome.signal, step: outcome.step, table: outcome.table }))
+  else for (const line of renderText(outcome.table, terminal.outColumns())) terminal.out(line)
+  return exitCode(outcome)
+}
+
+export const run = async (input: RunInput, terminal: Terminal): Promise<number> => {
+  const { superviseStudy } = await import("../../actors/supervise.ts")
+  return await runWith(superviseStudy)(input, terminal)
+}
