@@ -20,6 +20,10 @@ import type { Strategy, SupervisionEvent } from "./supervision-event.ts"
 import { Escalated, NoProgress, type SupervisorError, TooManyRestarts } from "./supervisor-error.ts"
 import { terminate } from "./terminator.ts"
 
+export type { Child, ChildStatus } from "./child-spec.ts"
+export type { SupervisionEvent } from "./supervision-event.ts"
+export { Escalated, NoProgress, rootCause, type SupervisorError, TooManyRestarts } from "./supervisor-error.ts"
+
 export interface SupervisorSpec<R = never> {
   readonly name: string
   readonly strategy: Strategy

@@ -1,0 +1,39 @@
+/** How a child process can be lost, as the supervisor sees it. */
+import * as Schema from "effect/Schema"
+
+export class SpawnFailed extends Schema.TaggedError<SpawnFailed>()("SpawnFailed", { name: Schema.String, reason: Schema.String }) {
+  override get message() {
+    return `${this.name} could not be started: ${this.reason}`
+  }
+}
+
+export class ChildExited extends Schema.TaggedError<ChildExited>()("ChildExited", {
+  name: Schema.String,
+  pid: Schema.Int,
+  code: Schema.NullOr(Schema.Int),
+  signal: Schema.NullOr(Schema.String),
+  /** The last lines that it wrote there. */
+  stderr: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    return `${this.name} (pid ${this.pid}) ended with ${this.signal ?? `code ${this.code}`}`
+  }
+}
+
+export class ChildHung extends Schema.TaggedError<ChildHung>()("ChildHung", {
+  name: Schema.String,
+  pid: Schema.Int,
+  kind: Schema.Literals(["silent", "loop blocked", "op stuck"]),
+  /** The native operation in flight. */
+  op: Schema.NullOr(Schema.String),
+  seconds: Schema.Finite,
+  /** What the kernel said of the process when it was found: `stopped`, `running`, `sleeping in futex_wait`. */
+  process: Schema.String
+}) {
+  override get message() {
+    const where = this.op === null ? "" : ` in ${this.op}`
+    return `${this.name} (pid ${this.pid}) hung, ${this.kind}${where} for ${this.seconds.toFixed(1)} s, process ${this.process}; killed`
+  }
+}
+
+export type ChildLost = ChildExited | ChildHung
