@@ -1,0 +1,98 @@
+/**
+ * The supervisor's side of the engine: one incarnation starts the process, loads the newest good checkpoint into it, trains, and sees the
+ * last snapshot committed. Starting, resuming and recovering are this one path.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { join } from "node:path"
+import { type Found, newestOf, type Store } from "../src/checkpoint/store.ts"
+import { type ChildHandle, type ChildLost, startChild } from "../src/runtime/child.ts"
+import type { HangPolicy } from "../src/runtime/heartbeat.ts"
+import type { Writer } from "./checkpointer.ts"
+import { CheckpointDamaged, Engine, type Loaded, type LoadRequest, type Report } from "./engine-protocol.ts"
+import { type Event, make as event } from "./events.ts"
+
+export interface Options {
+  readonly run: string
+  readonly request: Omit<LoadRequest, "resume">
+  readonly environment: Readonly<Record<string, string>>
+  readonly stopAfter: number | null
+  /** Seconds without a sign of life in one operation after which the engine counts as hung; measured step times may raise it. */
+  readonly hangSeconds: number
+  readonly stepSeconds: () => number | null
+  readonly emit: (event: Event) => void
+  readonly onReport: (report: Report) => Effect.Effect<void>
+}
+
+export interface LiveEngine {
+  readonly handle: ChildHandle<typeof Engine>
+  readonly loaded: Loaded
+  /** The checkpoint it was filled from. */
+  readonly resumedFrom: { readonly step: number; readonly hash: string } | null
+}
+
+const entry = join(import.meta.dirname, "engine.ts")
+
+const hangPolicy = (options: Options): HangPolicy => ({
+  silence: "10 seconds", startup: "5 minutes", loopBlocked: `${options.hangSeconds} seconds`,
+  // A step is measured before it is judged: ten of them is no normal operation any more.
+  opDeadline: () => Duration.seconds(Math.max(options.hangSeconds, 10 * (options.stepSeconds() ?? 0)))
+})
+
+/** Starts the process and loads the newest checkpoint that is whole; one that proves damaged is put aside, and the one before is tried. */
+export const launch = Effect.fnUntraced(function*(options: Options, attempt: number, stores: ReadonlyArray<Store>) {
+  const started = performance.now()
+  let operations: ReadonlyArray<string> = []
+  const handle = yield* startChild({
+    name: "engine", entry, group: Engine, env: { ...process.env, ...options.environment }, heartbeat: hangPolicy(options),
+    opName: (op) => operations[op - 1] ?? `operation ${op}`, stopDeadline: "10 seconds",
+    onLine: (stream, line) => { if (stream === "stderr" && line.trim() !== "") options.emit(event("engine.stderr", options.run, { line })) }
+  })
+  options.emit(event("engine.started", options.run, { pid: handle.pid, attempt }))
+  while (true) {
+    const found: Found = stores.length === 0 ? { plan: null, quarantined: [] } : yield* newestOf(stores, { depth: "quick" })
+    for (const { path, reason, step } of found.quarantined) options.emit(event("checkpoint.quarantined", options.run, { step, path, reason }))
+    const { plan } = found
+    // All that was saved is damaged: to start over unasked would bury it.
+    if (plan === null && found.quarantined.length > 0) {
+      return yield* new CheckpointDamaged({ path: found.quarantined.at(-1)!.path, reason: `${found.quarantined.at(-1)!.reason}; no earlier checkpoint is whole (start anew with --fresh)` })
+    }
+    const loaded = yield* handle.client.Load({ ...options.request, resume: plan?.path ?? null }).pipe(
+      Effect.catchTag("CheckpointDamaged", Effect.fnUntraced(function*(damage) {
+        const store = stores.find(({ directory }) => plan?.path.startsWith(directory) === true)
+        if (plan === null || store === undefined) return yield* damage
+        const { path } = yield* store.quarantine(plan.step, damage.reason)
+        options.emit(event("checkpoint.quarantined", options.run, { step: plan.step, path, reason: damage.reason }))
+        return null
+      })))
+    if (loaded === null) continue
+    operations = loaded.operations
+    if (plan !== null) options.emit(event("checkpoint.loaded", options.run, { step: plan.step, path: plan.path }))
+    options.emit(event("train.dry_step", options.run, { seconds: loaded.dry_step_seconds }))
+    options.emit(event("engine.ready", options.run, { pid: handle.pid, step: loaded.step, seconds: (performance.now() - started) / 1000, libtorch: loaded.libtorch }))
+    const live: LiveEngine = { handle, loaded, resumedFrom: plan === null ? null : { step: plan.step, hash: plan.manifest.hash } }
+    return live
+  }
+})
+
+export const writer = ({ handle, loaded }: LiveEngine): Writer => ({
+  write: (dir) => handle.client.Write({ dir }),
+  stateBytes: loaded.state_bytes,
+  frozen: loaded.frozen
+})
+
+/** Trains to the end (or to `stopAfter`, or until stopped), with every report passed on. */
+export const train = (options: Options, { handle }: LiveEngine) =>
+  Effect.raceFirst(
+    handle.client.Train({ until: options.stopAfter }),
+    handle.client.Reports().pipe(Stream.runForEach(options.onReport), Effect.andThen(Effect.never))
+  )
+
+/** Names of what no restart cures: the run ends with the error itself. */
+const hopeless = new Set(["InvalidWeights", "NoDevice", "InvalidData", "CheckpointDamaged"])
+export const onFailure = (error: unknown) =>
+  typeof error === "object" && error !== null && "_tag" in error && hopeless.has(String(error._tag)) ? "escalate" as const : undefined
+
+export const isLost = (error: unknown): error is ChildLost =>
+  typeof error === "object" && error !== null && "_tag" in error && (error._tag === "ChildExited" || error._tag === "ChildHung")

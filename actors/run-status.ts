@@ -1,0 +1,109 @@
+/**
+ * What is known of the running study, folded from its events and the engine's pulses: the document that `rae status` prints.
+ *
+ * `apply` takes events as they are logged; `pulse` takes what the engine says of its actors several times a second.
+ */
+import type { Event } from "./events.ts"
+import type { EngineActor } from "./engine-protocol.ts"
+import type { ActorStatus, RunState, Status } from "./status.ts"
+
+export interface Identity {
+  readonly name: string
+  readonly kind: "run" | "study"
+  readonly profile: string | null
+  readonly device: string
+  readonly precision: string
+  readonly data: string
+  readonly random_weights: boolean
+}
+
+interface Pulse { readonly step: number; readonly epoch: number; readonly actors: ReadonlyArray<EngineActor>; readonly handles: number; readonly bytes: number; readonly rss_bytes: number }
+
+/** How many failures `rae status` shows. */
+const keptFailures = 5
+
+const median = (values: ReadonlyArray<number>) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? null
+
+export const make = (identity: Identity, startedAt: Date) => {
+  let state: RunState = "starting"
+  let variant: Status["variant"] = null
+  let step = 0, steps = 0, epoch = 0, lr: number | null = null, restarts = 0
+  let losses: Record<string, number | null> = {}
+  let phases: Record<string, number> = {}
+  let imagesPerSecond: number | null = null
+  let stepSeconds: number | null = null
+  let recentSeconds: Array<number> = []
+  let enginePid: number | null = null, engineSince: number | null = null, engineRestarts = 0, lastPulse: number | null = null
+  let pulsed: Pulse | null = null
+  let checkpoint: Status["last_checkpoint"] = null
+  let failures: Array<Status["last_failures"][number]> = []
+  let evaluated: Status["eval"] = null
+
+  const failed = (at: string, actor: string, reason: string, action: string) => { failures = [...failures, { at, actor, reason, action }].slice(-keptFailures) }
+
+  const apply = (event: Event, time: string): void => {
+    switch (event.type) {
+      case "run.started": state = "training"; steps = event.steps; step = event.resumed_from ?? 0; recentSeconds = []; losses = {}; evaluated = null; break
+      case "run.finished": state = "done"; step = event.step; break
+      case "run.stopped": state = "stopped"; step = event.step; break
+      case "run.failed": state = "failed"; failed(time, "supervisor", event.message, "stopped the run"); break
+      case "engine.started": enginePid = event.pid; engineSince = Date.now(); break
+      case "engine.ready": state = "training"; step = event.step; break
+      case "engine.exited": enginePid = null; pulsed = null; break
+      case "engine.hung": failed(time, "engine", `silent for ${event.silent_seconds.toFixed(1)} s${event.op ? ` in ${event.op}` : ""}`, "killed it"); break
+      case "signal.received": state = "stopping"; break
+      case "supervisor.child_down":
+        state = "recovering"
+        restarts++
+        if (event.offender === "engine") engineRestarts++
+        failed(time, event.offender, event.reason, `restarted it (attempt ${event.attempt} of ${event.max})${event.lost_steps ? `, ${event.lost_steps} steps to redo` : ""}`)
+        break
+      case "supervisor.gave_up": failed(time, event.offender, event.reason, "gave up"); break
+      case "train.step":
+        step = event.step
+        epoch = event.epoch
+        lr = event.lr
+        losses = { total: event.total, rec: event.rec, lpips: event.lpips, gan: event.gan, disc: event.disc, weight: event.weight }
+        phases = { ...event.seconds }
+        imagesPerSecond = event.images_per_second
+        recentSeconds = [...recentSeconds, Object.values(event.seconds).reduce((sum, seconds) => sum + seconds, 0)].slice(-10)
+        stepSeconds = median(recentSeconds)
+        break
+      case "eval.finished": evaluated = { step: event.step, psnr: event.psnr, ssim: event.ssim, lpips: event.lpips }; break
+      case "eval.failed": failed(time, "evaluator", event.reason, "went on without it"); break
+      case "checkpoint.committed": checkpoint = { step: event.step, bytes: event.bytes, at: time, path: event.path }; break
+      case "checkpoint.failed": failed(time, "checkpointer", event.message, `kept step ${event.step} in memory, next try in ${event.retry_seconds} s`); break
+      case "checkpoint.quarantined": failed(time, "checkpointer", event.reason, "quarantined it and took the one before"); break
+      case "checkpoint.loaded": checkpoint = checkpoint ?? { step: event.step, bytes: 0, at: time, path: event.path }; break
+      default: break
+    }
+  }
+
+  const toStatus = (own: { readonly actors: ReadonlyArray<ActorStatus>; readonly disk: Status["disk"] }): Status => {
+    const now = Date.now()
+    const engine: ActorStatus = {
+      name: "engine", depth: 0, state: enginePid === null ? "restarting" : pulsed === null ? "starting" : "busy", detail: enginePid === null ? null : `pid ${enginePid}`,
+      up_seconds: engineSince === null ? null : (now - engineSince) / 1000, restarts: engineRestarts, mailbox: null,
+      handles: pulsed === null ? null : { count: pulsed.handles, bytes: pulsed.bytes }, last_seconds: lastPulse === null ? null : (now - lastPulse) / 1000
+    }
+    const inEngine = (pulsed?.actors ?? []).map((actor): ActorStatus => ({ ...actor, state: actor.state as ActorStatus["state"] }))
+    return {
+      schema: 1, ...identity, state, pid: process.pid, started_at: startedAt.toISOString(), up_seconds: (now - startedAt.getTime()) / 1000, variant,
+      step, steps, epoch, losses, lr, phase_seconds: phases, step_seconds: stepSeconds, images_per_second: imagesPerSecond,
+      eta_seconds: stepSeconds === null || state === "done" ? null : Math.max(0, steps - step) * stepSeconds, restarts,
+      engine: { pid: enginePid, op: null, handles: pulsed?.handles ?? null, bytes: pulsed?.bytes ?? null, rss_bytes: pulsed?.rss_bytes ?? null },
+      actors: [...own.actors, engine, ...inEngine], last_checkpoint: checkpoint, unsaved_steps: Math.max(0, step - (checkpoint?.step ?? 0)),
+      disk: own.disk, last_failures: failures, eval: evaluated
+    }
+  }
+
+  return {
+    apply, toStatus,
+    pulse: (pulse: Pulse): void => { pulsed = pulse; lastPulse = Date.now(); step = Math.max(step, pulse.step); epoch = pulse.epoch },
+    enter: (next: NonNullable<Status["variant"]> | null): void => { variant = next; step = 0; checkpoint = null },
+    step: () => step,
+    stepSeconds: () => stepSeconds,
+    restarts: () => restarts
+  }
+}
+export type RunStatus = ReturnType<typeof make>

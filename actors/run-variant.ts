@@ -1,0 +1,133 @@
+/**
+ * One run from where it is to where it shall go: checkpointer and engine under a supervisor, until training has ended and its last
+ * snapshot is committed. Whatever dies in between is started again from the last commit.
+ */
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
+import * as Stores from "../src/checkpoint/store.ts"
+import { type ActorDown, actor } from "../src/runtime/actor.ts"
+import type { Child } from "../src/runtime/child-spec.ts"
+import type { SupervisionEvent } from "../src/runtime/supervision-event.ts"
+import { supervisor, type Supervisor } from "../src/runtime/supervisor.ts"
+import * as Checkpointer from "./checkpointer.ts"
+import * as Keeper from "./engine-keeper.ts"
+import type { Report, Trained } from "./engine-protocol.ts"
+import { type Event, make as event } from "./events.ts"
+import type { PlannedVariant, RunPlan } from "./run-plan.ts"
+import type { RunStatus } from "./run-status.ts"
+import { supervisorTree } from "./tree.ts"
+
+/** An engine that has been started and loaded before its run's directory existed, with the scope it lives in. */
+export interface Preloaded {
+  readonly engine: Keeper.LiveEngine
+  readonly scope: Scope.Closeable
+}
+
+export interface VariantRun {
+  readonly plan: RunPlan
+  readonly variant: PlannedVariant
+  readonly keeper: Keeper.Options
+  readonly status: RunStatus
+  readonly emit: (event: Event) => void
+  readonly preloaded: Preloaded | null
+  /** What a signal, or a request on the control socket, stops. */
+  readonly onEngine: (engine: Keeper.LiveEngine | null) => void
+  /** True once a stop was asked for: an engine that comes up then does not train. */
+  readonly stopping: () => boolean
+  /** What is supervised, for the status document. */
+  readonly onTree: (tree: Supervisor<never>, checkpointer: Checkpointer.Checkpointer) => void
+}
+
+export const openStores = Effect.fnUntraced(function*({ config, dir }: PlannedVariant) {
+  const retention = { keep_last: config.checkpoint.keep_last, keep_every: config.checkpoint.keep_every === 0 ? null : config.checkpoint.keep_every }
+  const fallback = config.checkpoint.fallback_dir === null ? [] : [join(config.checkpoint.fallback_dir, dir.replaceAll("/", "-").replace(/^-/, ""))]
+  return yield* Effect.forEach([join(dir, "checkpoints"), ...fallback], (directory) => Stores.open({ directory, retention }))
+})
+
+/** How often a request is repeated while the actor that serves it is being restarted. */
+const asksWhileRestarting = 5
+
+export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
+  const { emit, keeper, status, variant } = options
+  const { run } = variant
+  mkdirSync(variant.dir, { recursive: true })
+  const stores = yield* openStores(variant)
+  const leftovers = (yield* Effect.forEach(stores, (store) => store.removeLeftovers)).flat()
+  if (leftovers.length > 0) emit(event("checkpoint.leftovers_removed", run, { paths: leftovers }))
+
+  const checkpointer = Checkpointer.make({ run, configHash: variant.hash, stores, emit, step: status.step, reclaim: [] })
+  let engine: Keeper.LiveEngine | null = null
+  let preloaded = options.preloaded
+  let attempts = preloaded === null ? 0 : 1
+  let trained: Trained | null = null
+  const hold = (next: Keeper.LiveEngine | null) => { engine = next; options.onEngine(next) }
+
+  const saver = yield* actor({
+    name: "checkpointer", capacity: 4,
+    init: Effect.succeed({ save: (step: number) => engine === null ? Effect.void : checkpointer.save(Keeper.writer(engine), step) })
+  })
+
+  const onReport = (report: Report): Effect.Effect<void> => {
+    // A letter that waits will write the newest snapshot anyway: two waiting ones would say the same.
+    if (report._tag === "SnapshotTaken") return saver.activity().mailbox?.depth === 0 ? Effect.asVoid(saver.tell.save(report.step)) : Effect.void
+    return keeper.onReport(report)
+  }
+
+  const engineChild: Child = {
+    name: "engine", restart: "transient", significant: true, shutdown: "30 seconds", onFailure: Keeper.onFailure,
+    run: (ready) => Effect.gen(function*() {
+      yield* Effect.addFinalizer(() => Effect.sync(() => hold(null)))
+      let live: Keeper.LiveEngine
+      if (preloaded !== null) {
+        const { scope } = preloaded
+        yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
+        live = preloaded.engine
+        preloaded = null
+      } else {
+        attempts++
+        live = yield* Keeper.launch(keeper, attempts, stores)
+      }
+      checkpointer.resumed(live.resumedFrom)
+      hold(live)
+      yield* ready
+      if (options.stopping()) {
+        trained = { step: live.loaded.step, finished: false, means: {} }
+        return
+      }
+      const done = yield* Keeper.train({ ...keeper, onReport }, live)
+      yield* saver.ask.save(done.step).pipe(Effect.retry({ times: asksWhileRestarting, while: (error): error is ActorDown => error._tag === "ActorDown" }))
+      trained = done
+    })
+  }
+
+  const onSupervision = (happened: SupervisionEvent): void => {
+    if (happened.type === "child_down") {
+      const { error } = happened
+      if (Keeper.isLost(error)) {
+        emit(error._tag === "ChildExited"
+          ? event("engine.exited", run, { pid: error.pid, code: error.code, signal: error.signal, step: status.step(), stderr: [...error.stderr] })
+          : event("engine.hung", run, { pid: error.pid, op: error.op, silent_seconds: error.seconds, step: status.step() }))
+      }
+      const lost = happened.offender === "engine" ? status.step() - (checkpointer.committedStep() ?? 0) : null
+      emit(event("supervisor.child_down", run, {
+        supervisor: happened.supervisor, context: happened.context, reason: happened.reason, offender: happened.offender, strategy: happened.strategy,
+        attempt: happened.attempt, max: happened.max, delay_seconds: happened.delay_seconds, lost_steps: lost
+      }))
+    }
+    if (happened.type === "gave_up") {
+      emit(event("supervisor.gave_up", run, { supervisor: happened.supervisor, context: happened.context, reason: happened.reason, offender: happened.offender }))
+    }
+  }
+
+  const { max_restarts, max_without_progress, within_seconds } = variant.config.supervision
+  const tree = supervisor({
+    ...supervisorTree, intensity: { max: max_restarts, within: `${within_seconds} seconds` },
+    progress: { value: () => checkpointer.committedStep() ?? -1, max: max_without_progress },
+    children: [saver, engineChild], onEvent: onSupervision
+  })
+  options.onTree(tree, checkpointer)
+  yield* Effect.scoped(tree.run(Effect.void))
+  return { trained: trained as Trained | null, committed: checkpointer.committedStep() }
+}, Effect.scoped)
