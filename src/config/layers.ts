@@ -15,6 +15,9 @@ export interface Layers {
   readonly variants: ReadonlyMap<string, Branch> | null
 }
 
+/** Keys of a file that are not the run's. */
+export const fileKeys: ReadonlyArray<string> = ["extends", "profiles", "study"]
+
 const failure = (...problems: ReadonlyArray<Problem>) => ({ ok: false, problems } as const)
 
 export const readLayers = (file: string): Read<Layers> => readFile(resolve(file), null, [])
@@ -60,7 +63,7 @@ const ownLayers = (top: Branch): Read<Layers> => {
   if (badName !== undefined) {
     return failure(problemAt(badName[1].keyAt, `\`${badName[0]}\` cannot name a variant`, "it becomes a directory: letters, digits, `.`, `_`, `+` and `-`, at most 100"))
   }
-  return { ok: true, value: { values: without(top, ["extends", "profiles", "study"]), profiles: profiles.value, variants: written === undefined ? null : variants.value } }
+  return { ok: true, value: { values: expandDotted(without(top, fileKeys)), profiles: profiles.value, variants: written === undefined ? null : variants.value } }
 }
 
 /** A map of maps of overrides; `name:` with nothing after it overrides nothing. */

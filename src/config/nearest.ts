@@ -15,10 +15,13 @@ export const editDistance = (a: string, b: string): number => {
   return cell(a.length, b.length)
 }
 
-/** The closest of `names`, where it is close enough to be meant: a third of the letters. */
+/** Edits that a typing mistake may have: two, or a third of a long name's letters; one where the name has just two. */
+const tolerance = (name: string) => name.length < 3 ? 1 : Math.max(2, Math.floor(name.length / 3))
+
+/** The closest of `names`, where it is close enough to be meant. */
 export const nearest = (name: string, names: Iterable<string>): string | undefined => {
   let best: string | undefined
-  let least = Math.max(1, Math.floor(name.length / 3)) + 1
+  let least = tolerance(name) + 1
   for (const candidate of names) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
     if (distance < least) [best, least] = [candidate, distance]

@@ -27,7 +27,7 @@ export const Problem = Schema.Struct({
 export type Problem = typeof Problem.Type
 
 export const problemAt = ({ source, from, to }: Span, message: string, help: string | null = null): Problem => {
-  const start = source.text.lastIndexOf("\n", from - 1) + 1
+  const start = from === 0 ? 0 : source.text.lastIndexOf("\n", from - 1) + 1
   const end = source.text.indexOf("\n", start)
   const excerpt = source.text.slice(start, end === -1 ? undefined : end).trimEnd()
   return {

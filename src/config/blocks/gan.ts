@@ -4,7 +4,7 @@ import { optimizer, resolvedScheduler, scheduler } from "./training.ts"
 
 const arch = K.block({
   dino_ckpt_path: K.key(K.orNull(K.path), null, "safetensors file of the frozen DINO network"),
-  ks: K.key(K.count, 9, "kernel size of the heads' residual convolution, odd", "tokens"),
+  ks: K.key(K.count, 3, "kernel size of the heads' residual convolution, odd", "tokens"),
   key_depths: K.key(K.listOf(K.natural, "layer indices from 0"), [2, 5, 8, 11], "layers of DINO whose tokens get a head, besides the last"),
   norm_type: K.key(K.oneOf("bn", "gn"), "bn", "normalisation in the heads: `bn` over each image's tokens, `gn` group norm"),
   using_spec_norm: K.key(K.switchKind, true, "spectral norm on the heads' convolutions"),
@@ -20,8 +20,8 @@ const augment = K.block({
 const lossFields = {
   disc_loss: K.key(K.oneOf("hinge", "vanilla"), "hinge", "discriminator's loss"),
   gen_loss: K.key(K.oneOf("vanilla"), "vanilla", "decoder's adversarial loss: minus the mean of the logits"),
-  disc_weight: K.key(K.nonNegative, 0.75, "weight of the adversarial loss, times the adaptive weight; 0: no adversarial loss"),
-  perceptual_weight: K.key(K.nonNegative, 1, "weight of LPIPS"),
+  disc_weight: K.key(K.nonNegative, 0, "weight of the adversarial loss, times the adaptive weight; 0: no adversarial loss"),
+  perceptual_weight: K.key(K.nonNegative, 0, "weight of LPIPS"),
   disc_start: K.key(K.nonNegative, 0, "when the decoder gets the adversarial loss; may be fractional", "epochs"),
   lpips_start: K.key(K.nonNegative, 0, "when LPIPS joins the loss; may be fractional", "epochs"),
   max_d_weight: K.key(K.nonNegative, 1e4, "upper limit of the adaptive weight"),

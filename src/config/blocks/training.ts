@@ -10,12 +10,12 @@ export const optimizer = K.block({
 }, "AdamW")
 
 const schedulerFields = {
-  type: K.key(K.oneOf("constant", "linear", "cosine"), "constant", "course of the learning rate after warm-up"),
+  type: K.key(K.oneOf("constant", "linear", "cosine"), "linear", "course of the learning rate after warm-up, from `base_lr` to `final_lr`"),
   warmup_epochs: K.key(K.nonNegative, 0, "length of the warm-up; may be fractional", "epochs"),
   warmup_steps: K.key(K.orNull(K.natural), null, "length of the warm-up, in place of `warmup_epochs`", "optimiser steps"),
   decay_end_epoch: K.key(K.orNull(K.nonNegative), null, "when `final_lr` is reached; null: with the last epoch", "epochs"),
   decay_end_steps: K.key(K.orNull(K.natural), null, "when `final_lr` is reached, in place of `decay_end_epoch`", "optimiser steps"),
-  warmup_from_zero: K.key(K.switchKind, true, "rise linearly during warm-up; false: `base_lr` throughout it")
+  warmup_from_zero: K.key(K.switchKind, false, "rise linearly during warm-up; false: `base_lr` throughout it")
 }
 export const scheduler = K.block({
   ...schedulerFields,
@@ -31,13 +31,13 @@ export const resolvedScheduler = K.block({
 
 const trainingFields = {
   epochs: K.required(K.count, "passes over the training images", "epochs"),
-  batch_size: K.key(K.count, 16, "images that go through the networks together (a micro-batch)", "images"),
+  batch_size: K.key(K.count, 16, "micro-batch: what goes through the networks together", "images"),
   global_seed: K.key(K.uint32, 0, "seed of every random draw"),
   num_workers: K.key(K.natural, 4, "images decoded at the same time"),
   ema_decay: K.key(K.fraction, 0.9999, "decay of the moving average of the decoder's weights, a step"),
-  clip_grad: K.key(K.nonNegative, 0, "largest norm of the decoder's gradient; 0: no clipping"),
+  clip_grad: K.key(K.nonNegative, 1, "largest norm of the decoder's gradient; 0: no clipping"),
   log_interval: K.key(K.count, 100, "losses are reported every so many steps", "steps"),
-  checkpoint_interval: K.key(K.natural, 1, "a checkpoint at the end of every so many epochs; 0: none (`checkpoint.every_steps` counts apart)", "epochs"),
+  checkpoint_interval: K.key(K.natural, 4, "a checkpoint at the end of every so many epochs; 0: none (`checkpoint.every_steps` counts apart)", "epochs"),
   sample_every: K.key(K.natural, 0, "reconstructions of training images are written every so many steps; 0: never", "steps"),
   precision: K.key(K.oneOf("fp32", "bf16"), "bf16", "arithmetic of the networks; weights and optimiser are kept in fp32"),
   optimizer
