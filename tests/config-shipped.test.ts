@@ -18,7 +18,7 @@ describe("shipped configurations", () => {
     Effect.gen(function*() {
       const { variants } = yield* loadStudy(config(file), { profile })
       // what crosses to the engine comes back as it was
-      for (const variant of variants) assert.deepStrictEqual(Schema.decodeUnknownSync(RunConfig)(JSON.parse(JSON.stringify(variant.config))), variant.config)
+      for (const variant of variants) assert.deepStrictEqual(yield* Schema.decodeUnknownEffect(RunConfig)(JSON.parse(JSON.stringify(variant.config))), variant.config)
     }))
 
   it.effect("the studies vary one key each", () =>

@@ -43,10 +43,9 @@ export const pairOf = <S extends Schema.Top>(of: Kind<S>) =>
 export type KeyNotes = {
   readonly description: string
   readonly expected: string
-  readonly unit?: string
+  readonly unit?: string | undefined
 }
-const notes = (expected: string, description: string, unit: string | undefined): KeyNotes =>
-  unit === undefined ? { description, expected } : { description, expected, unit }
+const notes = (expected: string, description: string, unit?: string): KeyNotes => ({ description, expected, unit })
 
 /** A key that may be left out. */
 export const key = <S extends Schema.Top>(of: Kind<S>, byDefault: S["Encoded"], description: string, unit?: string) =>
@@ -63,16 +62,16 @@ export const required = <S extends Schema.Top>(of: Kind<S>, description: string,
 export const block = <const F extends Schema.Struct.Fields>(fields: F, description: string) =>
   Schema.Struct(fields).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed({} as Schema.Struct<F>["Encoded"])),
-    Schema.annotateKey(notes("a map of keys", description, undefined))
+    Schema.annotateKey(notes("a map of keys", description))
   )
 
 /** A block with keys that must be stated, so that it must be there. */
 export const requiredBlock = <const F extends Schema.Struct.Fields>(fields: F, description: string) =>
-  Schema.Struct(fields).pipe(Schema.annotateKey(notes("a map of keys", description, undefined)))
+  Schema.Struct(fields).pipe(Schema.annotateKey(notes("a map of keys", description)))
 
 /** A block, or null for none. */
 export const optionalBlock = <const F extends Schema.Struct.Fields>(fields: F, description: string) =>
   Schema.NullOr(Schema.Struct(fields)).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed(null)),
-    Schema.annotateKey({ ...notes("a map of keys, or null", description, undefined), byDefault: null })
+    Schema.annotateKey({ ...notes("a map of keys, or null", description), byDefault: null })
   )

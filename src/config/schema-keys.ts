@@ -17,9 +17,9 @@ const structOf = (ast: SchemaAST.AST): SchemaAST.Objects | undefined =>
 
 export const keysOf = (ast: SchemaAST.AST, path: ReadonlyArray<string> = []): ReadonlyArray<SchemaKey> =>
   (structOf(ast)?.propertySignatures ?? []).map(({ name, type }) => {
-    const notes = (type.context?.annotations ?? {}) as unknown as KeyNotes & { readonly byDefault?: unknown }
+    const { description, expected, unit, byDefault } = (type.context?.annotations ?? {}) as unknown as KeyNotes & { readonly byDefault?: unknown }
     const own = [...path, String(name)]
-    return { ...notes, path: own, byDefault: notes.byDefault, required: type.encoding === undefined, children: keysOf(type, own) }
+    return { path: own, description, expected, unit, byDefault, required: type.encoding === undefined, children: keysOf(type, own) }
   })
 
 /** The key at `path`; for an item of a list, the list's. */
