@@ -1,0 +1,83 @@
+/**
+ * Writes whole lines to the current segment and goes on exactly where it stopped: after an error nothing is lost or written
+ * twice, however much of a batch the disk took before it was full.
+ */
+import { constants } from "node:fs"
+import { type FileHandle, mkdir, open } from "node:fs/promises"
+import { eventsDir, segmentPath } from "./segments.ts"
+
+export interface Line {
+  readonly seq: number
+  readonly bytes: Buffer
+}
+
+export interface SegmentWriter {
+  /** Writes the lines, removing each from the array once it is on disk whole; throws what the disk said. */
+  readonly write: (lines: Array<Line>) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+export const makeSegmentWriter = (dir: string, limitBytes: number, current: { readonly path: string; readonly bytes: number } | undefined): SegmentWriter => {
+  let path = current?.path
+  /** End of the last whole line. */
+  let position = current?.bytes ?? 0
+  let file: FileHandle | undefined
+
+  const openAt = async (firstSeq: number): Promise<FileHandle> => {
+    if (path !== undefined && position < limitBytes) {
+      const old = await open(path, constants.O_RDWR | constants.O_CREAT, 0o644)
+      const { size } = await old.stat()
+      if (size >= position) {
+        await old.truncate(position) // a torn line goes
+        return old
+      }
+      await old.close() // not the file we wrote: start afresh rather than leave a hole
+    }
+    await mkdir(eventsDir(dir), { recursive: true })
+    path = segmentPath(dir, firstSeq)
+    position = 0
+    return open(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o644)
+  }
+
+  const close = async () => {
+    const closing = file
+    file = undefined
+    if (closing === undefined) return
+    await closing.sync().catch(() => undefined) // what the disk thinks of it was said at the write
+    await closing.close().catch(() => undefined)
+  }
+
+  /** Takes the lines away that lie whole within `written` bytes. */
+  const settle = (lines: Array<Line>, written: number) => {
+    let whole = 0
+    while (lines.length > 0) {
+      const { length } = (lines[0] as Line).bytes
+      if (whole + length > written) break
+      whole += length
+      lines.shift()
+    }
+    position += whole
+  }
+
+  return {
+    close,
+    write: async (lines) => {
+      if (position >= limitBytes) await close()
+      const first = lines[0]
+      if (first === undefined) return
+      file ??= await openAt(first.seq)
+      const bytes = Buffer.concat(lines.map((line) => line.bytes))
+      let written = 0
+      try {
+        while (written < bytes.length) {
+          written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten
+        }
+      } catch (error) {
+        await close()
+        throw error
+      } finally {
+        settle(lines, written)
+      }
+    }
+  }
+}
