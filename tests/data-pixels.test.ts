@@ -5,7 +5,7 @@ import sharp from "sharp"
 import { randomCrop, trainingSize } from "../src/data/crop.ts"
 import { decode, readImageFile } from "../src/data/decode.ts"
 import { bicubic, box, resample } from "../src/data/resample.ts"
-import { cutCentre, cutRandomly } from "../src/data/source.ts"
+import { cutCentre, cutRandomly } from "../src/data/cut.ts"
 import { cut, golden, goldenImage, picture } from "./golden-images/picture.ts"
 
 const equal = (actual: Uint8Array, expected: Uint8Array) => {

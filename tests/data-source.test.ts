@@ -9,6 +9,8 @@ import { cropName } from "../src/data/crop.ts"
 import { drawnSource } from "../src/data/drawn-source.ts"
 import { folderSource } from "../src/data/folder-source.ts"
 import { listImageFolder } from "../src/data/image-folder.ts"
+import { makeSample, type SampleJob } from "../src/data/sample-job.ts"
+import { makeSampleInThread } from "../src/data/sample-pool.ts"
 import type { ImageSource } from "../src/data/source.ts"
 import { goldenImage } from "./golden-images/picture.ts"
 
@@ -89,6 +91,26 @@ describe("sources", () => {
       const { pixels } = await source.train(0, index, 32)
       assert.isAbove(new Set(pixels).size, 40)
     }
+  })
+})
+
+describe("a thread of its own", () => {
+  const jobs = (["file", "drawing"] as const).flatMap((kind) => [null, 3].map((epoch): SampleJob =>
+    ({ kind, index: 0, path: kind === "file" ? goldenImage("colour.jpg") : "drawn/x/0", size: 8, epoch, draws })))
+
+  it("makes the samples that this one makes", async () => {
+    const made = await Promise.all(jobs.map(makeSampleInThread))
+    assert.deepStrictEqual(made, await Promise.all(jobs.map(makeSample)))
+  })
+
+  it("says what went wrong, and goes on", async () => {
+    const [job] = jobs as [SampleJob]
+    const rejection = (promise: Promise<unknown>) => promise.then(() => assert.fail("should reject"), (cause: unknown) => cause)
+    const corrupt = await rejection(makeSampleInThread({ ...job, index: 4, path: "/nowhere.png" }))
+    assert.instanceOf(corrupt, CorruptSample)
+    assert.deepStrictEqual([corrupt.index, corrupt.path, corrupt.problem, corrupt.reason], [4, "/nowhere.png", "vanished", "vanished: ENOENT"])
+    assert.match(String(await rejection(makeSampleInThread({ ...job, path: "a\0b" }))), /without null bytes/)
+    assert.strictEqual((await makeSampleInThread(job)).pixels.length, 192)
   })
 })
 

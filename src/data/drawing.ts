@@ -4,6 +4,9 @@
  */
 import type { Window } from "./resample.ts"
 
+/** A drawing reads at most 445 words for the ground and 14 for each of nine shapes. */
+export const wordsPerDrawing = 576
+
 type Colour = readonly [red: number, green: number, blue: number]
 
 /** Reads the words one after the other as numbers in [0, 1). */

@@ -1,33 +1,24 @@
 /** Images of a folder as a source. */
 import { join } from "node:path"
-import { contentHash } from "./content-hash.ts"
 import type { CropDraws } from "./crop.ts"
-import { decode, readImageFile } from "./decode.ts"
 import type { ImageFolder } from "./image-folder.ts"
-import { cutCentre, cutRandomly, type ImageSource } from "./source.ts"
+import { makeSampleInThread } from "./sample-pool.ts"
+import type { ImageSource, Sample } from "./source.ts"
 
 const counted = (count: number, one: string, many = `${one}s`): string => `${count.toLocaleString("en")} ${count === 1 ? one : many}`
 
 /** `paths` picks from the folder's (a side of the held-out split); all by default. */
 export const folderSource = (folder: ImageFolder, draws: CropDraws, paths: ReadonlyArray<string> = folder.paths): ImageSource => {
-  const open = async (index: number) => {
+  const sample = async (index: number, size: number, epoch: number | null): Promise<Sample> => {
     const path = paths[index]
     if (path === undefined) throw new RangeError(`image ${index} of ${paths.length}`)
-    const file = join(folder.root, path)
-    const bytes = await readImageFile(index, file)
-    return { file, hash: contentHash(bytes), picture: await decode(index, file, bytes) }
+    return makeSampleInThread({ kind: "file", index, path: join(folder.root, path), size, epoch, draws })
   }
   const classes = new Set(paths.filter((path) => path.includes("/")).map((path) => path.slice(0, path.indexOf("/")))).size
   return {
     count: paths.length,
     describe: () => `${counted(paths.length, "image")}${classes === 0 ? "" : ` in ${counted(classes, "class", "classes")}`}, ${folder.root}`,
-    train: async (epoch, index, size) => {
-      const { file, hash, picture } = await open(index)
-      return { index, path: file, hash, ...cutRandomly(picture, draws, epoch, index, size) }
-    },
-    evaluation: async (index, size) => {
-      const { file, hash, picture } = await open(index)
-      return { index, path: file, hash, ...cutCentre(picture, size) }
-    }
+    train: (epoch, index, size) => sample(index, size, epoch),
+    evaluation: (index, size) => sample(index, size, null)
   }
 }
