@@ -52,10 +52,6 @@ const rules: ReadonlyArray<Rule> = [
     arch.norm_type === "gn"
       ? divisible(dino.embed_dim, normGroups, ["gan", "disc", "arch", "norm_type"], "with `norm_type: gn`, DINO's width", "the number of groups")
       : undefined,
-  ({ architecture: { encoder } }) =>
-    encoder.use_swiglu_ffn
-      ? { path: ["stage_1", "params", "encoder_config_path"], message: "encoders with a gated MLP (`use_swiglu_ffn`) are not available", help: "DINOv2 with registers comes in small, base and large" }
-      : undefined,
   ({ gan: { disc: { arch } } }) =>
     arch.ks % 2 === 1 ? undefined : { path: ["gan", "disc", "arch", "ks"], message: `\`gan.disc.arch.ks\` must be odd, got ${arch.ks}`, help: "the convolution pads ks / 2 tokens on both sides" },
   ({ gan: { disc: { arch: { key_depths: depths } } }, architecture: { dino } }) => {

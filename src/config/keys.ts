@@ -28,6 +28,9 @@ export const switchKind = kind(Schema.Boolean, "true or false")
 export const text = kind(Schema.String.check(Schema.isMinLength(1)), "text that is not empty")
 export const path = kind(Schema.String.check(Schema.isMinLength(1)), "a path")
 
+/** The one value that is available of those that a published key may have. */
+export const only = <const L extends number | boolean>(value: L, why: string) => kind(Schema.Literal(value), `${value} (${why})`)
+
 export const oneOf = <const L extends ReadonlyArray<string>>(...literals: L) =>
   kind(Schema.Literals(literals), literals.length === 1 ? `\`${literals[0]}\`` : `one of ${literals.map((name) => `\`${name}\``).join(", ")}`)
 

@@ -15,10 +15,10 @@ const encoderFields = {
   num_register_tokens: K.key(K.natural, 4, "register tokens"),
   mlp_ratio: K.key(K.positive, 4, "MLP width over token width"),
   layer_norm_eps: K.key(K.positive, 1e-6, "epsilon of the layer norms"),
-  qkv_bias: K.key(K.switchKind, true, "query, key and value have biases"),
-  num_channels: K.key(K.count, 3, "colour channels"),
+  qkv_bias: K.key(K.only(true, "nothing else is available"), true, "query, key and value have biases"),
+  num_channels: K.key(K.only(3, "red, green, blue"), 3, "colour channels"),
   hidden_act: K.key(K.oneOf("gelu"), "gelu", "activation of the MLP"),
-  use_swiglu_ffn: K.key(K.switchKind, false, "gated MLP (only in the giant model; not available)")
+  use_swiglu_ffn: K.key(K.only(false, "encoders with a gated MLP are not available"), false, "gated MLP, as in the giant model")
 }
 export const EncoderArchitecture = Schema.Struct(encoderFields)
 export type EncoderArchitecture = typeof EncoderArchitecture.Type
@@ -30,8 +30,8 @@ const decoderFields = {
   decoder_num_attention_heads: K.required(K.count, "attention heads"),
   decoder_intermediate_size: K.required(K.count, "width of the MLP"),
   layer_norm_eps: K.key(K.positive, 1e-12, "epsilon of the layer norms"),
-  qkv_bias: K.key(K.switchKind, true, "query, key and value have biases"),
-  num_channels: K.key(K.count, 3, "colour channels"),
+  qkv_bias: K.key(K.only(true, "nothing else is available"), true, "query, key and value have biases"),
+  num_channels: K.key(K.only(3, "red, green, blue"), 3, "colour channels"),
   hidden_act: K.key(K.oneOf("gelu"), "gelu", "activation of the MLP")
 }
 export const DecoderArchitecture = Schema.Struct(decoderFields)

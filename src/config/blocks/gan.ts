@@ -13,8 +13,8 @@ const arch = K.block({
 }, "discriminator")
 
 const augment = K.block({
-  prob: K.key(K.fraction, 1, "probability of each differentiable augmentation"),
-  cutout: K.key(K.fraction, 0, "side of the cut-out square over the image's; 0: none")
+  prob: K.key(K.only(1, "leaving some out is not available"), 1, "probability of each differentiable augmentation"),
+  cutout: K.key(K.only(0, "cut-out is not available"), 0, "side of the cut-out square over the image's; 0: none")
 }, "augmentation of what the discriminator sees")
 
 const lossFields = {

@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import * as K from "../keys.ts"
 
 const synthetic = K.optionalBlock({
-  images: K.required(K.count, "how many pictures are drawn", "images"),
+  images: K.required(K.count, "how many training pictures are drawn; those for evaluation come on top", "images"),
   seed: K.key(K.uint32, 0, "seed of the pictures")
 }, "pictures drawn by the program, used where `path` is null")
 

@@ -3,7 +3,7 @@ import * as K from "../keys.ts"
 
 const encoderParams = K.block({
   dinov2_path: K.key(K.orNull(K.path), null, "directory with the encoder's `config.json` and `model.safetensors`; null: that of `encoder_config_path`"),
-  normalize: K.key(K.switchKind, true, "drop the affine part of the last layer norm, so that latents have mean 0 and variance 1")
+  normalize: K.key(K.only(true, "latents with the affine part are not available"), true, "drop the affine part of the last layer norm, so that latents have mean 0 and variance 1")
 }, "arguments of the encoder")
 
 export const stage1 = K.requiredBlock({

@@ -38,7 +38,6 @@ const trainingFields = {
   clip_grad: K.key(K.nonNegative, 1, "largest norm of the decoder's gradient; 0: no clipping"),
   log_interval: K.key(K.count, 100, "losses are reported every so many steps", "steps"),
   checkpoint_interval: K.key(K.natural, 4, "a checkpoint at the end of every so many epochs; 0: none (`checkpoint.every_steps` counts apart)", "epochs"),
-  sample_every: K.key(K.natural, 0, "reconstructions of training images are written every so many steps; 0: never", "steps"),
   precision: K.key(K.oneOf("fp32", "bf16"), "bf16", "arithmetic of the networks; weights and optimiser are kept in fp32"),
   optimizer
 }
