@@ -1,5 +1,5 @@
 /** A file that only takes space, so that on a full disk there is something of ours to give up first. */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { randomFillSync } from "node:crypto"
 import { open, rename, rm, stat } from "node:fs/promises"
 import { attempt, errnoOf, freeAt } from "./storage-errors.ts"

@@ -1,5 +1,8 @@
 /** The disk as a budget: what the next checkpoint takes, whether it fits, and how room is made. */
-import { Cause, Effect, Exit, Schedule } from "effect"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
 import { encodeHeader } from "../formats/safetensors.ts"
 import { storedAs, type TensorEntry } from "./manifest.ts"
 import { freeAt, type StorageError, storageError } from "./storage-errors.ts"

@@ -4,7 +4,8 @@
  * state.json and manifest.json → fsync of everything → verification → rename → fsync of the directory. Until the rename
  * there is no checkpoint, after it there is one that verifies; a kill between any two lines changes nothing about that.
  */
-import { Clock, Effect } from "effect"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
 import { rename, rm, stat } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
 import { fsyncPath, writeNew } from "./durable-files.ts"
@@ -103,7 +104,8 @@ export const commit = (temporary: Temporary, contents: Contents, hit: Hit, verif
       await writeNew(join(path, manifestFile), bytes)
     }, "manifest.after")
     yield* tried("fsync", path, "fsync.before", async () => {
-      for (const { name } of manifest.files) await fsyncPath(join(path, name))
+      // Together: a journalling file system commits once for all of them.
+      await Promise.all([manifestFile, ...manifest.files.map(({ name }) => name)].map((name) => fsyncPath(join(path, name))))
       await fsyncPath(path)
     }, "fsync.after")
     yield* attempt("verify", path, () => hit("verify.before"), needed)

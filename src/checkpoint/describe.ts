@@ -1,5 +1,5 @@
 /** What `rae ckpt` prints, as data: `show`, `show --hash`, `ls` and `verify`. */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { join } from "node:path"
 import { manifestFile, readSmall } from "./layout.ts"
 import { CheckpointNotFound, locate, type Located } from "./locate.ts"

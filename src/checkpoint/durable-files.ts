@@ -1,4 +1,4 @@
-/** Files and directory entries that survive a power loss: written, then fsynced, each by its own call. */
+/** Files and directory entries that survive a power loss: written, then flushed, content and name each by its own call. */
 import { mkdir, open, rename } from "node:fs/promises"
 import { dirname, join } from "node:path"
 
@@ -8,16 +8,16 @@ export const fsyncPath = async (path: string): Promise<void> => {
   await file.sync()
 }
 
-/** Creates a file that must not exist yet. Its content is durable after this; its name only after an fsync of its directory. */
+/** Creates a file that must not exist yet. It is durable after `fsyncPath` of it and of its directory. */
 export const writeNew = async (path: string, bytes: Uint8Array): Promise<void> => {
   await using file = await open(path, "wx", 0o644)
   await file.writeFile(bytes)
-  await file.sync()
 }
 
 /** Replaces a file in one step: a reader, or a crash, finds the old content or the new. `temporary` lies in the same directory. */
 export const replaceFile = async (path: string, temporary: string, bytes: Uint8Array): Promise<void> => {
   await writeNew(temporary, bytes)
+  await fsyncPath(temporary)
   await rename(temporary, path)
   await fsyncPath(dirname(path))
 }

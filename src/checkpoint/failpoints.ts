@@ -5,7 +5,7 @@
  * own process), `error:ENOSPC` (the operation fails with that errno), `delay:250` (milliseconds). Real faults are better
  * where the machine can make them; these are for exact moments, a failing rename, a slow disk.
  */
-import { Context } from "effect"
+import * as Context from "effect/Context"
 import { setTimeout as sleep } from "node:timers/promises"
 
 /** In the order in which a save passes them. The engine writes its files between `write.before` and `write.after`. */

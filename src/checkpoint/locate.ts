@@ -1,5 +1,5 @@
 /** What a user means by RUN: the name or the path of a run, of a study, or of a checkpoint itself. */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { readdir, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"

@@ -1,5 +1,5 @@
 /** `marks.json`: which checkpoint was the best so far, and which are pinned. Pruning removes none of them. */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { randomUUID } from "node:crypto"
 import { join } from "node:path"

@@ -1,5 +1,5 @@
 /** Where damaged checkpoints go: out of the way of every reader, kept with the reason for whoever wants to know. */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { mkdir, rename, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { fsyncPath, writeNew } from "./durable-files.ts"

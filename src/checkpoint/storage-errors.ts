@@ -1,5 +1,5 @@
 /** What can go wrong with the disk and with what lies on it, typed so that the response can be chosen by the type. */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { statfs } from "node:fs/promises"
 import { dirname } from "node:path"

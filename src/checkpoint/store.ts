@@ -2,7 +2,7 @@
  * The checkpoints of one run in one directory: begin, commit, find the newest good one, prune. The run's lock is held by
  * whoever calls this; there is one writer.
  */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { randomBytes } from "node:crypto"
 import { mkdir, readdir, rename, rm } from "node:fs/promises"
 import { join } from "node:path"

@@ -1,5 +1,5 @@
 /** Verification as an Effect: small checkpoints in this process, large ones in a short-lived process of their own. */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { spawn } from "node:child_process"
 import { join } from "node:path"

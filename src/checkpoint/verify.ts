@@ -7,7 +7,7 @@ import { InvalidSafetensors, headerLength, parseHeader, type TensorEntry as Stor
 import { manifestFile, openRegular, readSmall, stepOf } from "./layout.ts"
 import { decode, Manifest, ManifestInvalid, maxManifestBytes, storedAs, type FileEntry, type TensorEntry } from "./manifest.ts"
 import { errnoOf, Problem } from "./storage-errors.ts"
-import { type Hasher, makeHasher } from "./xxh3.ts"
+import { borrowHasher, type Hasher } from "./xxh3.ts"
 
 /**
  * `full` reads and hashes every byte. `quick` checks the manifest, which files there are and their sizes, and the content
@@ -56,8 +56,8 @@ const readHeader = async (file: FileHandle, size: number): Promise<ReadonlyArray
 }
 
 /** One pass over a file: its own hash, and that of each tensor in it. */
-const hashFile = async (file: FileHandle, tensors: ReadonlyArray<Stored>, whole: Hasher, single: Hasher) => {
-  const piece = new Uint8Array(pieceBytes)
+const hashFile = async (file: FileHandle, size: number, tensors: ReadonlyArray<Stored>, whole: Hasher, single: Hasher) => {
+  const piece = Buffer.allocUnsafe(Math.min(pieceBytes, size + 1))
   const hashes = new Map<string, string>()
   let at = 0
   let next = 0
@@ -81,7 +81,7 @@ const hashFile = async (file: FileHandle, tensors: ReadonlyArray<Stored>, whole:
     hashes.set(tensor.name, single.digest())
     single.begin()
   }
-  return { size: at, hash: whole.digest(), tensors: hashes }
+  return { hash: whole.digest(), tensors: hashes }
 }
 
 const verifyFile = async (directory: string, entry: FileEntry, listed: ReadonlyArray<TensorEntry>, hashers: readonly [Hasher, Hasher], report: Report) => {
@@ -98,7 +98,7 @@ const verifyFile = async (directory: string, entry: FileEntry, listed: ReadonlyA
       report(name, error.message)
     }
   }
-  const got = await hashFile(file, tensors, ...hashers)
+  const got = await hashFile(file, size, tensors, ...hashers)
   if (got.hash !== entry.hash) report(name, "hash differs", entry.hash, got.hash)
   for (const { name: tensor, hash } of listed) {
     const found = got.tensors.get(tensor)
@@ -144,11 +144,12 @@ export const verifyDirectory = async (directory: string, depth: Depth): Promise<
   const listed = new Set([manifestFile, ...files.map(({ name }) => name)])
   for (const name of await readdir(directory)) if (!listed.has(name)) report(name, "file that the manifest does not list")
 
-  const hashers = [await makeHasher(), await makeHasher()] as const
+  using whole = await borrowHasher()
+  using single = await borrowHasher()
   for (const entry of files) {
     const tensors = manifest.tensors.filter(({ file }) => file === entry.name)
     await guarded(entry.name, report, async () => {
-      if (depth === "full" || tensors.length === 0) return verifyFile(directory, entry, tensors, hashers, report)
+      if (depth === "full" || tensors.length === 0) return verifyFile(directory, entry, tensors, [whole, single], report)
       const status = await lstat(join(directory, entry.name))
       if (!status.isFile()) report(entry.name, "no regular file")
       else if (status.size !== entry.size) report(entry.name, "size differs", entry.size, status.size)

@@ -2,18 +2,30 @@
 import { createXXHash128 } from "hash-wasm"
 
 /** Hashes one stream of bytes after another: `digest` ends a stream, `begin` starts the next. */
-export interface Hasher {
+export interface Hasher extends Disposable {
   readonly begin: () => void
   readonly update: (bytes: Uint8Array) => void
   readonly digest: () => string
 }
 
-export const makeHasher = async (): Promise<Hasher> => {
+/** Hashers are lent and given back: each is a WebAssembly instance, and making one takes longer than hashing a small checkpoint. */
+const idle: Array<Hasher> = []
+
+/** A hasher of its own for as long as the caller holds it. */
+export const borrowHasher = async (): Promise<Hasher> => {
+  const lent = idle.pop()
+  if (lent !== undefined) return lent
   const state = await createXXHash128() // seed 0, as everywhere
-  return { begin: () => void state.init(), update: (bytes) => void state.update(bytes), digest: () => state.digest() }
+  const hasher: Hasher = {
+    begin: () => void state.init(),
+    update: (bytes) => void state.update(bytes),
+    digest: () => state.digest(),
+    [Symbol.dispose]: () => void idle.push(hasher)
+  }
+  return hasher
 }
 
-const whole = await makeHasher()
+const whole = await borrowHasher()
 
 /** Digest of bytes at hand. */
 export const hashBytes = (bytes: Uint8Array): string => {
