@@ -2,7 +2,6 @@
 import { assert, describe, expect, it } from "vitest"
 import { list, moment, oneOf, parse, text, toggle, whole } from "../src/cli/arguments.ts"
 import { colorChoice, interpret, wantsTrace, type Invocation } from "../src/cli/invocation.ts"
-import { distance, nearest } from "../src/cli/nearest.ts"
 import { mayColour, plain } from "../src/cli/terminal.ts"
 import type { UsageError } from "../src/cli/usage-error.ts"
 
@@ -117,18 +116,5 @@ describe("colour", () => {
     assert.isTrue(wantsTrace(["--trace"], {}))
     assert.isTrue(wantsTrace([], { RAE_DEBUG: "1" }))
     assert.isFalse(wantsTrace(["--", "--trace"], {}))
-  })
-})
-
-describe("nearest name", () => {
-  it("counts a swap of neighbours as one edit", () => {
-    assert.strictEqual(distance("perceptual_wieght", "perceptual_weight"), 1)
-    assert.strictEqual(distance("", "abc"), 3)
-  })
-
-  it("is silent where nothing is near", () => {
-    assert.strictEqual(nearest("rnu", ["run", "runs", "status"]), "run")
-    assert.strictEqual(nearest("stat", ["run", "status"]), "status")
-    assert.isUndefined(nearest("zebra", ["run", "status"]))
   })
 })

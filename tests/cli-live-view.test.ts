@@ -1,17 +1,18 @@
 /** What a run shows of itself: the live block at several widths, its drawing on a terminal, event lines, the headline. */
 import { assert, describe, expect, it } from "vitest"
 import { make, type Event } from "../actors/events.ts"
+import type { StampedEvent } from "../actors/journal.ts"
 import type { Status } from "../actors/status.ts"
 import { eventLine } from "../src/cli/event-line.ts"
 import { openLiveBlock } from "../src/cli/live-block.ts"
 import { liveView } from "../src/cli/live-view.ts"
-import { headline, openPrinter, type StampedEvent } from "../src/cli/printer.ts"
+import { headline, openPrinter } from "../src/cli/printer.ts"
 import { plain, type Terminal } from "../src/cli/terminal.ts"
 import { displayWidth } from "../src/formats/text-table.ts"
 
 export const status: Status = {
   schema: 1, name: "ablation_lpips", kind: "study", state: "training", pid: 8123, started_at: "2026-01-31T10:20:00.000Z", up_seconds: 6360, profile: "tiny",
-  device: "cpu", precision: "float32", data: "photos", random_weights: true, variant: { name: "lpips-1.0", index: 1, count: 3 }, step: 520, steps: 1000, epoch: 3,
+  device: "cpu", precision: "float32", data: "photos", random_weights: true, variant: { name: "ablation_lpips/lpips-1.0", index: 2, count: 3 }, step: 520, steps: 1000, epoch: 3,
   losses: { total: 0.9, rec: 0.2041, lpips: 0.5413, gan: 0.613, disc: 0.94, weight: 0.27 }, lr: 2e-4,
   phase_seconds: { data: 0.001, encode: 0, generator: 0.048, losses: 0.019, disc: 0.018 }, step_seconds: 0.086, images_per_second: 11.6, eta_seconds: 41, restarts: 1,
   engine: { pid: 8390, op: null, handles: 2113, bytes: 1e8, rss_bytes: 4e8 }, actors: [],
@@ -157,7 +158,7 @@ const piped = () => {
   const lines: Array<string> = []
   const terminal: Terminal = {
     out: (line) => void lines.push(`out ${line}`), err: (line) => void lines.push(line), control: () => assert.fail("cursor codes in a pipe"),
-    paintOut: plain, paintErr: plain, live: false, outColumns: () => 80, errColumns: () => 80, errRows: () => 24, onResize: () => () => {}
+    paintOut: plain, paintErr: plain, live: false, outIsTerminal: false, outColumns: () => 80, errColumns: () => 80, errRows: () => 24, onResize: () => () => {}
   }
   return { lines, terminal }
 }

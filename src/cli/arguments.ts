@@ -5,7 +5,7 @@
  * words is node:util's; names, values and what to say about wrong ones are here.
  */
 import { parseArgs } from "node:util"
-import { nearest } from "./nearest.ts"
+import { nearest } from "../config/nearest.ts"
 import { UsageError } from "./usage-error.ts"
 
 export interface Flag<A> {

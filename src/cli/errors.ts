@@ -42,8 +42,11 @@ export const tell = (error: unknown): Told => {
   }
 }
 
+/** A message may hold several errors: each of them starts as the first does. */
 const paintLine = (line: string, paint: Paint): string =>
-  line.replace(/^(\s*)(-->|\||=)(?= )/, (_, indent: string, mark: string) => indent + paint("cyan", mark)).replace(/(\s)(\^+)$/, (_, blank: string, carets: string) => blank + paint("red", carets))
+  line.replace(/^error: (.*)$/, (_, first: string) => headline(first, paint)).replace(/^(\s*)(-->|\||=)(?= )/, (_, indent: string, mark: string) => indent + paint("cyan", mark)).replace(/(\s)(\^+)$/, (_, blank: string, carets: string) => blank + paint("red", carets))
+
+const headline = (text: string, paint: Paint): string => `${paint("red", paint("bold", "error:"))} ${paint("bold", text)}`
 
 /** Lines for standard error. */
 export const renderError = (error: unknown, paint: Paint, trace: boolean): ReadonlyArray<string> => {
@@ -51,7 +54,7 @@ export const renderError = (error: unknown, paint: Paint, trace: boolean): Reado
   const [first = "", ...rest] = message.replace(/^error: /, "").trimEnd().split("\n")
   const stack = error instanceof Error ? (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : []
   return [
-    `${paint("red", paint("bold", "error:"))} ${paint("bold", typed ? first : `internal error: ${first}`)}`,
+    headline(typed ? first : `internal error: ${first}`, paint),
     ...rest.map((line) => paintLine(line, paint)),
     ...help.map((each) => `  ${paint("cyan", "=")} ${paint("bold", "help:")} ${each}`),
     ...(trace ? stack : typed ? [] : [`  ${paint("cyan", "=")} ${paint("bold", "help:")} this is a bug; RAE_DEBUG=1 shows where`])

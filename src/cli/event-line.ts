@@ -19,7 +19,7 @@ const loss = (name: string, value: number | null): string | null => (value === n
 
 /** Null: said elsewhere (the headline of a run) or of interest to debugging alone. */
 const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
-  "study.started": (e) => ["started", `${plural(e.variants.length, "variant")}: ${e.variants.join(", ")}`],
+  "study.started": () => null,
   "study.finished": (e) => ["finished", some(plural(e.variants, "variant"), span(e.seconds), plural(e.restarts, "restart"))],
   "run.started": () => null,
   "run.finished": (e) => ["done", some(`${plural(e.step, "step")} in ${span(e.seconds)}`, plural(e.restarts, "restart"))],
@@ -72,10 +72,13 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
 
 const styles: Readonly<Record<Level, Style>> = { debug: "dim", info: "bold", warn: "yellow", error: "red" }
 
+export const lineOf = ({ actor, detail, level, verb }: { readonly actor: string; readonly level: Level; readonly verb: string; readonly detail: string }, time: string, paint: Paint): string =>
+  `${paint("dim", time)}  ${padEnd(actor, 12)}  ${paint(styles[level], padEnd(verb, 10))}  ${detail}`.trimEnd()
+
 /** Null where there is nothing to say. `time` comes first, as the caller likes to show it. */
 export const eventLine = (event: Event, time: string, paint: Paint): string | null => {
   const said = (words[event.type] as ((event: Event) => Words | null) | undefined)?.(event)
   if (!said) return null
   const actor = event.type === "supervisor.child_down" ? event.offender : event.actor
-  return `${paint("dim", time)}  ${padEnd(actor, 12)}  ${paint(styles[event.level], padEnd(said[0], 10))}  ${said[1]}`.trimEnd()
+  return lineOf({ actor, level: event.level, verb: said[0], detail: said[1] }, time, paint)
 }

@@ -2,7 +2,7 @@
 import { parse, takeWord, type Flags, type Parsed } from "./arguments.ts"
 import { commands, globalFlags, type Command, type Group } from "./commands.ts"
 import { commandHelp, fullHelp, groupHelp } from "./help.ts"
-import { nearest } from "./nearest.ts"
+import { nearest } from "../config/nearest.ts"
 import type { ColorChoice, Paint } from "./terminal.ts"
 import { UsageError } from "./usage-error.ts"
 

@@ -37,7 +37,8 @@ const words: Readonly<Record<Status["state"], string>> = {
 }
 
 const progressLine = (status: Status, width: number, paint: Paint): string => {
-  if (status.steps === 0) return truncate(status.variant === null ? words[status.state] : `${status.variant.name}  ${words[status.state]}`, width)
+  const variant = status.variant === null ? "" : `${status.variant.name.slice(status.variant.name.lastIndexOf("/") + 1)}  `
+  if (status.steps === 0) return truncate(variant + words[status.state], width)
   const fraction = status.step / status.steps
   const step = `step ${count(status.step)}/${count(status.steps)}`
   const state = words[status.state]
@@ -45,7 +46,6 @@ const progressLine = (status: Status, width: number, paint: Paint): string => {
   const eta = status.eta_seconds === null ? "" : `eta ${countdown(status.eta_seconds)}`
   const after = [percent, state === "" ? eta : state].filter((part) => part !== "")
   const least = `${step}  ${after.join("  ")}`
-  const variant = status.variant === null ? "" : `${status.variant.name}  `
   const name = displayWidth(variant + least) + 12 <= width ? variant : ""
   const room = Math.min(40, width - displayWidth(name + least) - 2)
   if (room < 5) return truncate(least, width)

@@ -3,20 +3,20 @@
  * event, with the time in UTC and no control sequences. Its first line says what runs, on what, and whether it goes on or starts.
  */
 import type { Event } from "../../actors/events.ts"
+import type { StampedEvent } from "../../actors/journal.ts"
 import type { Status } from "../../actors/status.ts"
-import { eventLine } from "./event-line.ts"
+import { eventLine, lineOf } from "./event-line.ts"
 import { openLiveBlock } from "./live-block.ts"
 import { liveView } from "./live-view.ts"
 import { clock, count, utc } from "./quantities.ts"
 import type { Paint, Terminal } from "./terminal.ts"
 
-export type StampedEvent = Event & { readonly seq: number; readonly time: string }
 type RunStarted = Extract<Event, { readonly type: "run.started" }>
 
 /** `rae 0.1.0  study ablation_lpips  variant 2/3 lpips-1.0  (resumed from step 400)  profile tiny  cpu float32  data photos (120 images)  pid 8123` */
 export const headline = (version: string, event: RunStarted, status: Status | null, pid: number, paint: Paint): string => {
   const [study = event.run, variant] = event.run.split("/")
-  const place = status?.variant ? `variant ${status.variant.index + 1}/${status.variant.count} ${status.variant.name}` : variant === undefined ? "" : `variant ${variant}`
+  const place = variant === undefined ? "" : status?.variant ? `variant ${status.variant.index}/${status.variant.count} ${variant}` : `variant ${variant}`
   return [
     paint("bold", `rae ${version}`),
     `${variant === undefined ? "run" : "study"} ${study}`,
@@ -39,9 +39,10 @@ export interface Printer {
 export const openPrinter = (terminal: Terminal, version: string, pid: number): Printer => {
   const paint = terminal.paintErr
   let status: (() => Status) | null = null
-  let headed = false
+  /** The run whose headline was printed last. */
+  let headed: string | null = null
   let held: Array<string> = []
-  const block = terminal.live ? openLiveBlock(terminal, (columns) => (status && headed ? liveView(status(), columns, paint) : [])) : null
+  const block = terminal.live ? openLiveBlock(terminal, (columns) => (status && headed !== null ? liveView(status(), columns, paint) : [])) : null
   const print = block ? block.print : terminal.err
   const stamp = (time: string) => (block ? clock : utc)(new Date(time))
   const plainPrefix = (time: string) => (block ? "" : `${stamp(time)}  `)
@@ -51,8 +52,12 @@ export const openPrinter = (terminal: Terminal, version: string, pid: number): P
       status = read
     },
     event: (event) => {
+      if (event.type === "run.started" && event.run === headed) {
+        print(lineOf({ actor: "engine", level: "info", verb: "resumed", detail: `step ${count(event.resumed_from ?? 0)}` }, stamp(event.time), paint))
+        return
+      }
       if (event.type === "run.started") {
-        headed = true
+        headed = event.run
         print(plainPrefix(event.time) + headline(version, event, status?.() ?? null, pid, paint))
         for (const line of held) print(line)
         held = []
@@ -62,7 +67,7 @@ export const openPrinter = (terminal: Terminal, version: string, pid: number): P
       const line = eventLine(event, stamp(event.time), paint)
       if (line === null) return
       // The headline is the first line, whatever was found out on the way to it; but nothing that went wrong waits for it.
-      if (headed || event.level !== "info" || event.type === "signal.received") print(line)
+      if (headed !== null || event.level !== "info" || event.type === "signal.received") print(line)
       else held.push(line)
       if (event.type === "signal.received") block?.flush()
     },

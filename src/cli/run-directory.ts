@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { dirname, join, relative, resolve } from "node:path"
 import type { RunJson } from "../../actors/run-json.ts"
-import { nearest } from "./nearest.ts"
+import { nearest } from "../config/nearest.ts"
 
 export const runsDirectory = (flag: string | undefined): string => flag ?? (process.env["RAE_RUNS_DIR"] || "runs")
 
@@ -36,7 +36,8 @@ const describe = (dir: string): RunJson | null => {
   }
 }
 
-const open = (dir: string): RunDirectory | null => {
+/** Null where there is no run. */
+export const openRun = (dir: string): RunDirectory | null => {
   const description = describe(dir)
   if (!description) return null
   const above = describe(dirname(dir))
@@ -60,7 +61,7 @@ const lastChange = (dir: string): number => {
 }
 
 const newest = (runsDir: string): RunDirectory => {
-  const runs = children(runsDir).map((name) => open(resolve(runsDir, name))).filter((found) => found !== null)
+  const runs = children(runsDir).map((name) => openRun(resolve(runsDir, name))).filter((found) => found !== null)
   const found = runs.toSorted((a, b) => lastChange(b.home) - lastChange(a.home))[0]
   if (!found) throw new NoSuchRun(`no runs in ${runsDir}`, "`rae run CONFIG` makes one; --runs-dir or RAE_RUNS_DIR say where they are")
   return found
@@ -69,7 +70,7 @@ const newest = (runsDir: string): RunDirectory => {
 /** Throws NoSuchRun, with the nearest name. */
 export const findRun = (target: string | undefined, runsDir: string): RunDirectory => {
   if (target === undefined) return newest(runsDir)
-  const found = open(resolve(runsDir, target)) ?? open(resolve(target))
+  const found = openRun(resolve(runsDir, target)) ?? openRun(resolve(target))
   if (found) return found
   const names = children(runsDir).flatMap((name) => [name].concat(children(join(runsDir, name)).map((variant) => `${name}/${variant}`)))
   const near = nearest(target, names.filter((name) => describe(join(runsDir, name)) !== null))

@@ -1,43 +1,23 @@
 /** `rae run CONFIG`: hands the study to the supervisor, shows what happens, ends in the table. */
 import type * as EffectModule from "effect/Effect"
 import packageJson from "../../package.json" with { type: "json" }
-import type { Status } from "../../actors/status.ts"
-import { renderText, type StudyTable } from "../formats/study-table.ts"
+import type { StudyOutcome, SuperviseOptions } from "../../actors/supervise.ts"
+import { renderText } from "../formats/study-table.ts"
 import type { RunInput } from "./commands.ts"
-import { openPrinter, type StampedEvent } from "./printer.ts"
+import { openPrinter } from "./printer.ts"
 import { count } from "./quantities.ts"
 import { runsDirectory } from "./run-directory.ts"
 import type { Terminal } from "./terminal.ts"
 
-export interface Outcome {
-  readonly kind: "done" | "stopped"
-  readonly signal: "SIGINT" | "SIGTERM" | null
-  readonly step: number
-  readonly table: StudyTable
-}
-export interface SuperviseOptions {
-  readonly configFile: string
-  readonly profile?: "tiny" | "paper" | undefined
-  readonly sets: ReadonlyArray<string>
-  readonly data?: string | undefined
-  readonly runsDir: string
-  readonly name?: string | undefined
-  readonly fresh: boolean
-  readonly stopAfter?: number | undefined
-  readonly device?: string | undefined
-  readonly randomWeights: boolean
-  readonly onEvent: (event: StampedEvent) => void
-  readonly onStarted: (status: () => Status) => void
-}
-export type Supervise = (options: SuperviseOptions) => EffectModule.Effect<Outcome, unknown>
+export type Supervise = (options: SuperviseOptions) => EffectModule.Effect<StudyOutcome, unknown>
 
 const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const
 
-export const exitCode = ({ signal, table }: Outcome): number =>
-  signal !== null ? signalCodes[signal] : table.rows.some(({ state }) => state === "failed") ? 1 : 0
+/** A signal that came when all was done changes nothing. */
+export const exitCode = ({ kind, signal }: StudyOutcome): number => (kind === "stopped" && signal !== null ? signalCodes[signal] : 0)
 
 /** What became of the run, and how to go on where it is not done. */
-const closing = (outcome: Outcome, configFile: string): ReadonlyArray<string> => {
+const closing = (outcome: StudyOutcome, configFile: string): ReadonlyArray<string> => {
   const { kind, signal, step, table } = outcome
   if (kind === "done") return [`done: ${table.study}`]
   return [

@@ -39,8 +39,8 @@ const setting = (of: { readonly profile: string | null; readonly device: string;
 /** Of a run that answers. `now` is when it answered. */
 export const runningView = (status: Status, now: Date, columns: number, paint: Paint): ReadonlyArray<string> => {
   const width = columns - 2
-  const title = status.variant === null ? status.name : `${status.name}/${status.variant.name}`
-  const place = status.variant === null ? "" : `, variant ${status.variant.index + 1} of ${status.variant.count}`
+  const title = status.variant === null ? status.name : status.variant.name
+  const place = status.variant === null ? "" : `, variant ${status.variant.index} of ${status.variant.count}`
   const speed = status.step_seconds === null ? "" : `  ${milliseconds(status.step_seconds)} ms a step`
   const images = status.images_per_second === null ? "" : `  ${figure(status.images_per_second)} img/s`
   const percent = status.steps > 0 ? `  ${Math.floor((status.step / status.steps) * 100)}%` : ""

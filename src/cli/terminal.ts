@@ -19,6 +19,7 @@ export interface Terminal {
   readonly paintErr: Paint
   /** Standard error can move its cursor: a live view makes sense. */
   readonly live: boolean
+  readonly outIsTerminal: boolean
   readonly outColumns: () => number
   readonly errColumns: () => number
   readonly errRows: () => number
@@ -44,6 +45,7 @@ export const processTerminal = (choice: ColorChoice): Terminal => {
     paintOut: paint(stdout.isTTY),
     paintErr: paint(stderr.isTTY),
     live: stderr.isTTY && env["TERM"] !== "dumb",
+    outIsTerminal: stdout.isTTY,
     outColumns: () => (stdout.isTTY ? stdout.columns || 80 : unbounded),
     errColumns: () => stderr.columns || 80,
     errRows: () => stderr.rows || 24,
