@@ -121,8 +121,9 @@ export const openEventLog = Effect.fnUntraced(function*<A extends object>(option
     return true
   })
   const attempt = Effect.map(writeAll, (complete) => {
-    for (const attempted of attempts) attempted()
+    const waiting = [...attempts] // whoever goes on may flush again at once, and waits for the next attempt
     attempts.clear()
+    for (const attempted of waiting) attempted()
     return complete
   })
 

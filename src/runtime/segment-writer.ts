@@ -26,17 +26,25 @@ export const makeSegmentWriter = (dir: string, limitBytes: number, current: { re
   const openAt = async (firstSeq: number): Promise<FileHandle> => {
     if (path !== undefined && position < limitBytes) {
       const old = await open(path, constants.O_RDWR | constants.O_CREAT, 0o644)
-      const { size } = await old.stat()
-      if (size >= position) {
-        await old.truncate(position) // a torn line goes
-        return old
-      }
+      if (await endsAt(old, position)) return old
       await old.close() // not the file we wrote: start afresh rather than leave a hole
     }
     await mkdir(eventsDir(dir), { recursive: true })
     path = segmentPath(dir, firstSeq)
     position = 0
     return open(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o644)
+  }
+
+  /** A torn line after the position goes. */
+  const endsAt = async (old: FileHandle, position: number) => {
+    try {
+      const { size } = await old.stat()
+      if (size > position) await old.truncate(position)
+      return size >= position
+    } catch (error) {
+      await old.close()
+      throw error
+    }
   }
 
   const close = async () => {
