@@ -1,5 +1,5 @@
 /** Stands in for the engine in tests of the commit protocol: writes a small training state into a directory and reports what it wrote. */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
