@@ -34,6 +34,10 @@ describe("errors", () => {
     assert.deepStrictEqual(lines(error), ["error: matmul: shapes [2,3] and [4] do not fit"])
   })
 
+  it("show the last words of a process that ended", () => {
+    assert.deepStrictEqual(lines(tagged("ChildExited", "engine ended with code 1", { stderr: ["cannot open shared object"] })), ["error: engine ended with code 1", "  | cannot open shared object"])
+  })
+
   it("carry their exit code; usage is 2, anything else 1", () => {
     assert.strictEqual(tell(new UsageError("wrong")).exitCode, 2)
     assert.strictEqual(tell(tagged("GaveUp", "x", { exitCode: 5 })).exitCode, 5)

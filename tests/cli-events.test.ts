@@ -4,14 +4,10 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, utimesSyn
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { make, type Event } from "../actors/events.ts"
-import { parse } from "../src/cli/arguments.ts"
-import { commands } from "../src/cli/commands.ts"
 import { followEvents, readEvents } from "../src/cli/event-files.ts"
-import { events } from "../src/cli/events.ts"
 import { findRun } from "../src/cli/run-directory.ts"
-import { status } from "../src/cli/status.ts"
-import { plain, type Terminal } from "../src/cli/terminal.ts"
 import { segmentPath } from "../src/runtime/segments.ts"
+import { say } from "./cli-collecting-terminal.ts"
 
 let runs = ""
 const describeRun = (dir: string, more: object) => {
@@ -48,30 +44,10 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(runs, { recursive: true }))
 
-const collect = (columns = 10_000) => {
-  const said: Array<string> = []
-  const terminal: Terminal = {
-    out: (line) => void said.push(line), err: (line) => void said.push(`err: ${line}`), control: () => assert.fail("control codes"), paintOut: plain, paintErr: plain, live: false,
-    outIsTerminal: false, outColumns: () => columns, errColumns: () => 80, errRows: () => 24, onResize: () => () => {}
-  }
-  return { said, terminal }
-}
-const flagsOf = (name: string) => {
-  const command = commands.find((each) => each.name === name)
-  assert(command && "flags" in command)
-  return command
-}
-const eventsOf = async (words: ReadonlyArray<string>, columns?: number) => {
-  const { said, terminal } = collect(columns)
-  const { flags, operand } = flagsOf("events")
-  await events(parse([...words, "--runs-dir", runs], flags, operand) as never, terminal)
-  return said
-}
+const eventsOf = async (words: ReadonlyArray<string>, columns?: number) => (await say(["events", ...words, "--runs-dir", runs], columns)).out
 const statusOf = async (words: ReadonlyArray<string>) => {
-  const { said, terminal } = collect()
-  const { flags, operand } = flagsOf("status")
-  const code = await status(parse([...words, "--runs-dir", runs], flags, operand) as never, terminal)
-  return [code, ...said]
+  const { code, err, out } = await say(["status", ...words, "--runs-dir", runs])
+  return [code, ...out, ...err.map((line) => `err: ${line}`)]
 }
 const seqs = async (...words: ReadonlyArray<string>) => (await eventsOf(["study", "--json", ...words])).map((line) => (JSON.parse(line) as { seq: number }).seq)
 

@@ -7,8 +7,9 @@ import { eventLine } from "../src/cli/event-line.ts"
 import { openLiveBlock } from "../src/cli/live-block.ts"
 import { liveView } from "../src/cli/live-view.ts"
 import { headline, openPrinter } from "../src/cli/printer.ts"
-import { plain, type Terminal } from "../src/cli/terminal.ts"
+import { plain } from "../src/cli/terminal.ts"
 import { displayWidth } from "../src/formats/text-table.ts"
+import { collectingTerminal } from "./cli-collecting-terminal.ts"
 
 export const status: Status = {
   schema: 1, name: "ablation_lpips", kind: "study", state: "training", pid: 8123, started_at: "2026-01-31T10:20:00.000Z", up_seconds: 6360, profile: "tiny",
@@ -154,15 +155,6 @@ describe("event lines", () => {
   })
 })
 
-const piped = () => {
-  const lines: Array<string> = []
-  const terminal: Terminal = {
-    out: (line) => void lines.push(`out ${line}`), err: (line) => void lines.push(line), control: () => assert.fail("cursor codes in a pipe"),
-    paintOut: plain, paintErr: plain, live: false, outIsTerminal: false, outColumns: () => 80, errColumns: () => 80, errRows: () => 24, onResize: () => () => {}
-  }
-  return { lines, terminal }
-}
-
 describe("printer", () => {
   it("headline: what, on what, new or resumed", () => {
     expect([
@@ -172,7 +164,7 @@ describe("printer", () => {
   })
 
   it("in a pipe: headline first, then one line an event with the time in UTC", () => {
-    const { lines, terminal } = piped()
+    const { err: lines, terminal } = collectingTerminal()
     const printer = openPrinter(terminal, "0.1.0", 8123)
     printer.event(at(make("engine.ready", "s/v", { pid: 2, step: 400, seconds: 1.23, libtorch: "1.13.1" })))
     printer.started(() => status)
@@ -187,7 +179,7 @@ describe("printer", () => {
   })
 
   it("does not keep a failure waiting for the headline", () => {
-    const { lines, terminal } = piped()
+    const { err: lines, terminal } = collectingTerminal()
     const printer = openPrinter(terminal, "0.1.0", 8123)
     printer.event(at(make("engine.hung", "s", { pid: 1, op: "conv2d", silent_seconds: 30, step: null })))
     assert.lengthOf(lines, 1)

@@ -14,6 +14,8 @@ import type { Paint } from "./terminal.ts"
 interface Told {
   readonly message: string
   readonly help: ReadonlyArray<string>
+  /** The last words of a process that ended. */
+  readonly stderr: ReadonlyArray<string>
   readonly exitCode: number
   /** An error that the program means to give, as opposed to a bug. */
   readonly typed: boolean
@@ -28,8 +30,10 @@ const exitCodes: Readonly<Record<string, number>> = {
   ConfigInvalid: 2, WeightsInvalid: 2, InvalidConfig: 2, InvalidWeights: 2, RunInUse: 2, CheckpointNotFound: 4, NotRunning: 3
 }
 
+const lastWords = 10
+
 export const tell = (error: unknown): Told => {
-  if (typeof error !== "object" || error === null) return { message: String(error), help: [], exitCode: 1, typed: false }
+  if (typeof error !== "object" || error === null) return { message: String(error), help: [], stderr: [], exitCode: 1, typed: false }
   const tag = field(error, "_tag") ?? (error instanceof Error && error.name === "TensorError" ? "TensorError" : undefined)
   const code = field(error, "exitCode")
   const message = texts(field(error, "message"))[0] ?? (typeof tag === "string" ? tag : String(error))
@@ -37,6 +41,7 @@ export const tell = (error: unknown): Told => {
   return {
     message: op === undefined || message.startsWith(op) ? message : `${op}: ${message}`,
     help: [...texts(field(error, "help")), ...texts(field(error, "hint"))].filter((help) => !message.includes(help)),
+    stderr: texts(field(error, "stderr")).slice(-lastWords),
     exitCode: typeof code === "number" ? code : (typeof tag === "string" ? exitCodes[tag] : undefined) ?? 1,
     typed: typeof tag === "string"
   }
@@ -50,12 +55,13 @@ const headline = (text: string, paint: Paint): string => `${paint("red", paint("
 
 /** Lines for standard error. */
 export const renderError = (error: unknown, paint: Paint, trace: boolean): ReadonlyArray<string> => {
-  const { help, message, typed } = tell(error)
+  const { help, message, stderr, typed } = tell(error)
   const [first = "", ...rest] = message.replace(/^error: /, "").trimEnd().split("\n")
   const stack = error instanceof Error ? (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : []
   return [
     headline(typed ? first : `internal error: ${first}`, paint),
     ...rest.map((line) => paintLine(line, paint)),
+    ...stderr.map((line) => `  ${paint("cyan", "|")} ${line}`),
     ...help.map((each) => `  ${paint("cyan", "=")} ${paint("bold", "help:")} ${each}`),
     ...(trace ? stack : typed ? [] : [`  ${paint("cyan", "=")} ${paint("bold", "help:")} this is a bug; RAE_DEBUG=1 shows where`])
   ]
