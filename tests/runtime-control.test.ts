@@ -16,7 +16,7 @@ const folder = Effect.acquireRelease(
 const ask = (question: Question) => Effect.promise(() => askControl(question))
 const refusal = (question: Question) => Effect.promise(() => askControl(question).then((answer) => assert.fail(`answered ${JSON.stringify(answer)}`), (error: unknown) => error))
 
-let streamEnded = 0
+const streams = { ended: 0 }
 const count = async function*(to: number, signal: AbortSignal) {
   try {
     for (let n = 1; n <= to && !signal.aborted; n++) {
@@ -24,7 +24,7 @@ const count = async function*(to: number, signal: AbortSignal) {
       if (n % 1000 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
   } finally {
-    streamEnded++
+    streams.ended++
   }
 }
 const routes = [
@@ -61,11 +61,11 @@ describe("control socket", () => {
     const dir = yield* serving
     const records = yield* Effect.promise(() => Array.fromAsync(streamControl({ dir, path: "/count?to=3" })))
     assert.deepStrictEqual(records, [{ n: 1 }, { n: 2 }, { n: 3 }])
-    const ended = streamEnded
+    const { ended } = streams
     yield* Effect.promise(async () => {
       for await (const record of streamControl({ dir, path: "/count?to=1000000000" })) if ((record as { n: number }).n === 5) break
     })
-    while (streamEnded === ended) yield* Effect.sleep(5)
+    yield* Effect.sleep(5).pipe(Effect.repeat({ until: () => streams.ended > ended }))
   }))
 
   it.live("refuses with a type: no route, wrong method, a handler's no, a handler's bug", () => Effect.gen(function*() {

@@ -30,13 +30,20 @@ const sqliteBusy = 5
 /** Claims the directory, which must exist, until the scope closes. */
 export const claimRunDir = (dir: string) => Effect.asVoid(Effect.acquireRelease(
   Effect.try({ try: () => lock(join(dir, lockName)), catch: (error) => failure(dir, error) }),
-  (database) => Effect.sync(() => database.close())
+  (database) => Effect.sync(() => {
+    held.delete(database)
+    database.close()
+  })
 ))
+
+/** A database that nothing refers to is closed by the garbage collector, and its lock would go with it. */
+const held = new Set<DatabaseSync>()
 
 const lock = (path: string) => {
   const database = new DatabaseSync(path)
   try {
     database.exec("BEGIN EXCLUSIVE")
+    held.add(database)
     return database
   } catch (error) {
     database.close()
