@@ -59,10 +59,10 @@ std::uint32_t op_count() { return static_cast<std::uint32_t>(names().size()); }
 
 napi_value error_value(napi_env env, const char* op, const Failure& failure) {
   napi_value error, arguments[] = {to_js(env, failure.code), to_js(env, std::string(op)), to_js(env, failure.message),
-                                   to_js(env, failure.errnum ? errno_name(failure.errnum) : std::string())};
+                                   to_js(env, failure.errnum ? errno_name(failure.errnum) : std::string()), to_js(env, failure.needed)};
   napi_value constructor;
   if (error_class && napi_get_reference_value(env, error_class, &constructor) == napi_ok &&
-      napi_new_instance(env, constructor, 4, arguments, &error) == napi_ok)
+      napi_new_instance(env, constructor, 5, arguments, &error) == napi_ok)
     return error;
   napi_create_error(env, arguments[0], arguments[2], &error);
   return error;

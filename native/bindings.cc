@@ -20,6 +20,9 @@ void define_kernels_multi(napi_env, napi_value);             // kernels_multi.cc
 void define_kernel_diffaug(napi_env, napi_value);            // kernel_diffaug.cc
 void define_kernel_lpips(napi_env, napi_value);              // kernel_lpips.cc
 void define_kernel_quantize(napi_env, napi_value);           // kernel_quantize.cc
+void define_weights(napi_env, napi_value);                   // weights.cc: tensors from files, hashes
+void define_snapshot(napi_env, napi_value);                  // snapshot_bindings.cc: a state copied, restored, written
+void define_heartbeat(napi_env, napi_value);                 // heartbeat.cc: signs of life, death with the parent
 void define_device(napi_env, napi_value);                    // device.cc
 
 napi_value init(napi_env env, napi_value exports) {
@@ -45,6 +48,9 @@ napi_value init(napi_env env, napi_value exports) {
   define_kernel_diffaug(env, exports);
   define_kernel_lpips(env, exports);
   define_kernel_quantize(env, exports);
+  define_weights(env, exports);
+  define_snapshot(env, exports);
+  define_heartbeat(env, exports);
   define_device(env, exports);
   return exports;
 }

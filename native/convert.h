@@ -141,6 +141,8 @@ struct Arg<Tensors> : ArrayArg<Tensors> {};
 template <>
 struct Arg<std::vector<std::string>> : ArrayArg<std::vector<std::string>> {};
 template <>
+struct Arg<std::vector<Optional<at::Tensor>>> : ArrayArg<std::vector<Optional<at::Tensor>>> {};
+template <>
 struct Arg<Bytes> {
   static Bytes from(napi_env env, napi_value v) {
     napi_typedarray_type type;

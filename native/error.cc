@@ -36,7 +36,7 @@ Failure current_failure() {
   try {
     throw;
   } catch (const Error& e) {
-    return {e.code, e.what(), e.errnum};
+    return {e.code, e.what(), e.errnum, e.needed};
   } catch (const c10::IndexError& e) {
     return {kShape, first_line(e.what_without_backtrace())};
   } catch (const c10::OutOfMemoryError& e) {

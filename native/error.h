@@ -1,5 +1,6 @@
 // Every failure that crosses into JavaScript carries a code, so that the caller's response is picked by type and not by text.
 #pragma once
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -20,12 +21,14 @@ inline constexpr const char* kInvalid = "invalid";
 struct Error : std::runtime_error {
   Error(const char* code, const std::string& message, int errnum = 0) : std::runtime_error(message), code(code), errnum(errnum) {}
   const char* code;
-  int errnum;  // of the failed system call, 0 where there was none
+  int errnum;                // of the failed system call, 0 where there was none
+  std::int64_t needed = -1;  // bytes wanted, where space ran out
 };
 
 struct Failure {
   std::string code, message;
   int errnum = 0;
+  std::int64_t needed = -1;
 };
 
 // What the exception being handled means: our own Error keeps its code, libtorch's are told apart by class and text.

@@ -18,14 +18,20 @@ loops::AdamW adamw_of(const Doubles& h) {
           static_cast<float>(eps), static_cast<float>(scale)};
 }
 
-void check_working(const Tensors& working, const Tensors& params) {
-  if (working.empty()) return;
-  for (const Tensor& t : working)
-    if (t.scalar_type() != at::kBFloat16) throw Error(kDtype, "working copies are bfloat16");
-  check_group("working", working, params, true);
+// One for every weight, or null where a weight has no working copy.
+using Working = std::vector<Optional<Tensor>>;
+
+void check_working(const Working& working, const Tensors& params) {
+  if (working.size() != params.size())
+    throw Error(kShape, "working: expected " + std::to_string(params.size()) + " tensors or nulls, got " + std::to_string(working.size()));
+  for (std::size_t i = 0; i < working.size(); ++i) {
+    if (!working[i]) continue;
+    if (working[i]->scalar_type() != at::kBFloat16) throw Error(kDtype, "working[" + std::to_string(i) + "]: expected bfloat16, got " + c10::toString(working[i]->scalar_type()));
+    check_group("working", {*working[i]}, {params[i]}, true);
+  }
 }
 
-void adamw(const Tensors& params, const Tensors& given_grads, const Tensors& m, const Tensors& v, const Tensors& working, const Doubles& hyper) {
+void adamw(const Tensors& params, const Tensors& given_grads, const Tensors& m, const Tensors& v, const Working& working, const Doubles& hyper) {
   const loops::AdamW h = adamw_of(hyper);
   const Tensors grads = in_order_of(given_grads, params);
   check_group("params", params, params, false);
@@ -38,7 +44,7 @@ void adamw(const Tensors& params, const Tensors& given_grads, const Tensors& m, 
     auto* p = static_cast<float*>(params[c.tensor].data_ptr());
     auto* pm = static_cast<float*>(m[c.tensor].data_ptr());
     auto* pv = static_cast<float*>(v[c.tensor].data_ptr());
-    auto* w = working.empty() ? nullptr : static_cast<loops::bf16*>(working[c.tensor].data_ptr());
+    auto* w = working[c.tensor] ? static_cast<loops::bf16*>(working[c.tensor]->data_ptr()) : nullptr;
     for (std::int64_t at = c.begin, end = c.begin + c.size; at < end; at += loops::kBlock) {
       const std::int64_t n = std::min<std::int64_t>(loops::kBlock, end - at);
       loops::adamw(p + at, pm + at, pv + at, as_float(grads[c.tensor], at, n, buffer), w ? w + at : nullptr, static_cast<std::size_t>(n), h);
@@ -91,7 +97,7 @@ Doubles grad_stats(const Tensors& given) {
 
 void define_kernels_multi(napi_env env, napi_value exports) {
   define(env, exports, {
-    def("adamw", [](const Tensors& params, const Tensors& grads, const Tensors& m, const Tensors& v, const Tensors& working, const Doubles& hyper) {
+    def("adamw", [](const Tensors& params, const Tensors& grads, const Tensors& m, const Tensors& v, const Working& working, const Doubles& hyper) {
       adamw(params, grads, m, v, working, hyper);
     }),
     def("ema", [](const Tensors& averages, const Tensors& values, double decay) {

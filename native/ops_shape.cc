@@ -1,4 +1,6 @@
 // Views, rearrangement, joining. Results share memory with their argument where libtorch can.
+#include <ATen/ops/_upsample_bicubic2d_aa.h>
+#include <ATen/ops/_upsample_bilinear2d_aa.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/chunk.h>
 #include <ATen/ops/flatten.h>
@@ -20,9 +22,11 @@
 namespace rae {
 namespace {
 
-Tensor interpolate(const Tensor& t, const Ints& size, const std::string& mode) {
+Tensor interpolate(const Tensor& t, const Ints& size, const std::string& mode, bool antialias) {
   if (t.dim() != 4) throw Error(kShape, "interpolate wants [batch, channels, height, width]");
+  if (mode == "bilinear" && antialias) return at::_upsample_bilinear2d_aa(t, size, /*align_corners=*/false);
   if (mode == "bilinear") return at::upsample_bilinear2d(t, size, /*align_corners=*/false);
+  if (mode == "bicubic" && antialias) return at::_upsample_bicubic2d_aa(t, size, /*align_corners=*/false);
   if (mode == "bicubic") return at::upsample_bicubic2d(t, size, /*align_corners=*/false);
   throw Error(kInvalid, "interpolate knows bilinear and bicubic, not " + mode);
 }
@@ -51,7 +55,7 @@ void define_shape(napi_env env, napi_value exports) {
     def("contiguous", [](const Tensor& t) { return t.contiguous(); }),
     def("channelsLast", [](const Tensor& t) { return t.contiguous(at::MemoryFormat::ChannelsLast); }),
     def("indexSelect", [](const Tensor& t, std::int64_t dim, const Tensor& index) { return at::index_select(t, dim, index); }),
-    def("interpolate", [](const Tensor& t, const Ints& size, const std::string& mode) { return interpolate(t, size, mode); }),
+    def("interpolate", [](const Tensor& t, const Ints& size, const std::string& mode, bool antialias) { return interpolate(t, size, mode, antialias); }),
   });
 }
 

@@ -7,11 +7,14 @@ export class TensorError extends Error {
   readonly code: TensorErrorCode
   readonly op: string
   readonly errno: string
-  constructor(code: TensorErrorCode, op: string, message: string, errno = "") {
+  /** Bytes that were wanted, where the disk was full. */
+  readonly needed: number | null
+  constructor(code: TensorErrorCode, op: string, message: string, errno = "", needed = -1) {
     super(`${op}: ${message}`)
     this.name = "TensorError"
     this.code = code
     this.op = op
     this.errno = errno
+    this.needed = needed >= 0 ? needed : null
   }
 }

@@ -19,12 +19,12 @@ export interface AdamWOptions {
 
 /**
  * One AdamW step (Loshchilov & Hutter, arXiv 1711.05101) in place over all weights: params, m and v float32, grads float32 or bfloat16;
- * `working`, where given, receives the new weights as bfloat16.
+ * `working`, where given, receives the new weights as bfloat16; null for a weight that has no such copy.
  */
 export const adamw = (
-  params: readonly Tensor[], grads: readonly Tensor[], m: readonly Tensor[], v: readonly Tensor[], working: readonly Tensor[] | null, o: AdamWOptions
+  params: readonly Tensor[], grads: readonly Tensor[], m: readonly Tensor[], v: readonly Tensor[], working: ReadonlyArray<Tensor | null> | null, o: AdamWOptions
 ): void =>
-  native.adamw(handles(params), handles(grads), handles(m), handles(v), working === null ? [] : handles(working),
+  native.adamw(handles(params), handles(grads), handles(m), handles(v), (working ?? params.map(() => null)).map((t) => t?.handle ?? null),
     [o.lr, o.beta1, o.beta2, o.eps, o.weightDecay, o.step, o.gradScale])
 
 /** average = decay · average + (1 - decay) · value, in place; averages float32. */

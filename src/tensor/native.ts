@@ -19,6 +19,23 @@ type Families =
   & { readonly [K in Binary]: (a: Handle, b: Handle) => Handle }
   & { readonly [K in WithNumber]: (t: Handle, n: number) => Handle }
 
+declare const snapshotBrand: unique symbol
+export interface NativeSnapshot {
+  readonly [snapshotBrand]: true
+}
+export interface NativeFile {
+  readonly name: string
+  readonly header: Uint8Array
+  readonly size: number
+  /** Triples: offset in the snapshot, offset in the file, bytes. */
+  readonly parts: readonly number[]
+}
+export interface NativeWritten {
+  readonly fileHashes: readonly string[]
+  readonly partHashes: readonly string[]
+  readonly seconds: number
+}
+
 export interface Native extends Families {
   readonly setErrorClass: (constructor: typeof TensorError) => unknown
   // handles (native/table.cc)
@@ -71,7 +88,7 @@ export interface Native extends Families {
   readonly select: (t: Handle, dim: number, index: number) => Handle
   readonly pad: (t: Handle, pads: Ints, mode: string, value: Optional<number>) => Handle
   readonly indexSelect: (t: Handle, dim: number, index: Handle) => Handle
-  readonly interpolate: (t: Handle, size: Ints, mode: string) => Handle
+  readonly interpolate: (t: Handle, size: Ints, mode: string, antialias: boolean) => Handle
   // ops_linear.cc
   readonly linear: (x: Handle, w: Handle, b: Optional<Handle>) => Handle
   readonly conv2d: (x: Handle, w: Handle, b: Optional<Handle>, stride: Ints, padding: Ints) => Handle
@@ -85,13 +102,29 @@ export interface Native extends Families {
   readonly requiresGrad: (t: Handle) => boolean
   readonly grad: (outputs: readonly Handle[], inputs: readonly Handle[], gradOutputs: readonly Handle[], retainGraph: boolean) => Handle[]
   // kernels_multi.cc, kernel_*.cc
-  readonly adamw: (params: readonly Handle[], grads: readonly Handle[], m: readonly Handle[], v: readonly Handle[], working: readonly Handle[], options: readonly number[]) => void
+  readonly adamw: (params: readonly Handle[], grads: readonly Handle[], m: readonly Handle[], v: readonly Handle[], working: readonly Optional<Handle>[], options: readonly number[]) => void
   readonly ema: (averages: readonly Handle[], values: readonly Handle[], decay: number) => void
   readonly accumulate: (sums: readonly Handle[], values: readonly Handle[]) => void
   readonly gradStats: (grads: readonly Handle[]) => number[]
   readonly diffaug: (x: Handle, draws: Handle) => Handle
   readonly lpipsDistance: (a: Handle, b: Handle, weight: Handle) => Handle
   readonly quantize8: (x: Handle) => Handle
+  // weights.cc, snapshot_bindings.cc
+  readonly readTensor: (fd: number, offset: number, shape: Ints, dtype: number) => Handle
+  readonly mapTensor: (fd: number, offset: number, shape: Ints, dtype: number) => Handle
+  readonly aligned: (t: Handle) => Handle
+  readonly hashTensors: (ts: readonly Handle[]) => string[]
+  readonly snapshot: (bytes: number) => NativeSnapshot
+  readonly snapshotCapture: (snapshot: NativeSnapshot, ts: readonly Handle[], offsets: Ints) => unknown
+  readonly snapshotRestore: (snapshot: NativeSnapshot, ts: readonly Handle[], offsets: Ints) => unknown
+  readonly snapshotWrite: (snapshot: NativeSnapshot, dir: string, files: readonly NativeFile[], faultFile: number, faultErrno: number) => Promise<NativeWritten>
+  // heartbeat.cc
+  readonly startHeartbeat: (fd: number, intervalMs: number) => void
+  readonly loopTick: () => void
+  readonly opsDone: () => number
+  readonly opNames: () => string[]
+  readonly dieWithParent: (parent: number) => void
+  readonly block: (ms: number) => void
   // device.cc
   readonly libtorchVersion: () => string
   readonly deviceProblem: (device: number) => string

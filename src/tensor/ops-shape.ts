@@ -25,7 +25,11 @@ export const pad = (t: Tensor, pads: readonly number[], mode: "constant" | "circ
 export const contiguous = (t: Tensor): Tensor => made(native.contiguous(t.handle))
 /** [B,C,H,W] stored with the channels together: the layout that convolutions are fastest in. */
 export const channelsLast = (t: Tensor): Tensor => made(native.channelsLast(t.handle))
+/** The same memory where it starts at a multiple of 64 bytes in row-major order, else a copy that does: bits of some operations depend on it. */
+export const aligned = (t: Tensor): Tensor => made(native.aligned(t.handle))
 /** `index`: int64. */
 export const indexSelect = (t: Tensor, dim: number, index: Tensor): Tensor => made(native.indexSelect(t.handle, dim, index.handle))
-/** [B,C,H,W] to [B,C,h,w], align_corners false, no anti-aliasing. */
-export const interpolate = (t: Tensor, size: readonly [number, number], mode: "bilinear" | "bicubic"): Tensor => made(native.interpolate(t.handle, size, mode))
+/** [B,C,H,W] to [B,C,h,w], align_corners false; `antialias` widens the filter where it shrinks. */
+export const interpolate = (
+  t: Tensor, size: readonly [number, number], mode: "bilinear" | "bicubic", { antialias = false }: { readonly antialias?: boolean } = {}
+): Tensor => made(native.interpolate(t.handle, size, mode, antialias))

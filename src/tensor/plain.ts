@@ -13,7 +13,7 @@ const at = (ts: readonly Tensor[], i: number): Tensor => {
 }
 
 export const adamw = (
-  params: readonly Tensor[], grads: readonly Tensor[], m: readonly Tensor[], v: readonly Tensor[], working: readonly Tensor[] | null, o: AdamWOptions
+  params: readonly Tensor[], grads: readonly Tensor[], m: readonly Tensor[], v: readonly Tensor[], working: ReadonlyArray<Tensor | null> | null, o: AdamWOptions
 ): void =>
   each(params, (p, i) => {
     const g = T.mul(float(at(grads, i)), o.gradScale)
@@ -24,7 +24,8 @@ export const adamw = (
     T.add_(at(v, i), T.square(g), 1 - o.beta2)
     const scale = T.add(T.sqrt(T.div(at(v, i), 1 - o.beta2 ** o.step)), o.eps)
     T.add_(p, T.div(at(m, i), scale), -o.lr / (1 - o.beta1 ** o.step))
-    if (working !== null) T.copy_(at(working, i), p)
+    const copy = working?.[i]
+    if (copy !== undefined && copy !== null) T.copy_(copy, p)
   })
 
 export const ema = (averages: readonly Tensor[], values: readonly Tensor[], decay: number): void =>
