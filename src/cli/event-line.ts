@@ -47,6 +47,8 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
     count(e.step), loss("total", e.total), loss("rec", e.rec), loss("lpips", e.lpips), loss("gan", e.gan), loss("disc", e.disc), loss("w", e.weight),
     `lr ${figure(e.lr)}`, e.seconds["total"] !== undefined && `${milliseconds(e.seconds["total"])} ms`, `${figure(e.images_per_second)} img/s`
   ].filter((part) => typeof part === "string").join("  ")],
+  "train.paused": (e) => ["paused", some(`at step ${count(e.step)}`, e.reason)],
+  "train.resumed": (e) => ["goes on", `at step ${count(e.step)}`],
   "train.epoch": (e) => ["epoch", some(`${count(e.epoch)} done at step ${count(e.step)}`, ...Object.entries(e.losses).map(([name, value]) => `${name} ${figure(value)}`))],
   "eval.finished": (e) => ["evaluated", some(
     `step ${count(e.step)}`, `psnr ${figure(e.psnr)}`, `ssim ${figure(e.ssim)}`, loss("lpips", e.lpips), `${plural(e.images, "image")} in ${span(e.seconds)}`

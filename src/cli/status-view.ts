@@ -19,12 +19,12 @@ const actorRows = (actors: ReadonlyArray<ActorStatus>): ReadonlyArray<ReadonlyAr
     actor.up_seconds === null ? "–" : span(actor.up_seconds),
     count(actor.restarts),
     actor.mailbox === null ? "–" : `${actor.mailbox.depth}/${actor.mailbox.capacity}`,
-    actor.handles === null ? "–" : `${count(actor.handles.count)} (${size(actor.handles.bytes)})`,
+    actor.handles === null ? "–" : count(actor.handles.count),
     actor.last_seconds === null ? "–" : span(actor.last_seconds),
     actor.detail ?? ""
   ])
 const actorColumns = [
-  { title: "ACTOR" }, { title: "STATE" }, { title: "UP" }, { title: "RESTARTS" }, { title: "MAILBOX" }, { title: "HANDLES" }, { title: "LAST" }, { title: "DETAIL", least: 6 }
+  { title: "ACTOR" }, { title: "STATE" }, { title: "UP" }, { title: "RESTARTS" }, { title: "MAILBOX" }, { title: "HANDLES" }, { title: "LAST" }, { title: "DETAIL", least: 10 }
 ]
 
 const facts = (rows: ReadonlyArray<readonly [string, string]>, width: number): ReadonlyArray<string> =>
@@ -35,6 +35,9 @@ const lossText = (losses: Status["losses"]): string =>
 
 const setting = (of: { readonly profile: string | null; readonly device: string; readonly precision: string; readonly data: string | null; readonly random_weights: boolean }): string =>
   [`profile ${of.profile ?? "none"}`, `${of.device} ${of.precision}`, `data ${of.data ?? "drawn pictures"}`, of.random_weights ? "random weights" : ""].filter((part) => part !== "").join("  ")
+
+const memory = ({ bytes, handles, rss_bytes }: Status["engine"]): string =>
+  [handles === null ? "" : `${count(handles)} tensors${bytes === null ? "" : `, ${size(bytes)}`}`, rss_bytes === null ? "" : `engine ${size(rss_bytes)}`].filter((part) => part !== "").join("; ")
 
 /** Of a run that answers. `now` is when it answered. */
 export const runningView = (status: Status, now: Date, columns: number, paint: Paint): ReadonlyArray<string> => {
@@ -57,6 +60,7 @@ export const runningView = (status: Status, now: Date, columns: number, paint: P
         ["evaluation", evaluated === null ? "" : `step ${count(evaluated.step)}: psnr ${figure(evaluated.psnr)}  ssim ${figure(evaluated.ssim)}${evaluated.lpips === null ? "" : `  lpips ${figure(evaluated.lpips)}`}`],
         ["checkpoint", checkpoint === null ? `none yet, ${count(status.unsaved_steps)} steps unsaved`
           : `step ${count(checkpoint.step)}${checkpoint.bytes > 0 ? `, ${size(checkpoint.bytes)}` : ""}, ${span((now.getTime() - Date.parse(checkpoint.at)) / 1000)} ago; ${count(status.unsaved_steps)} steps unsaved`],
+        ["memory", memory(status.engine)],
         ["disk", `${size(disk.free_bytes)} free${disk.next_checkpoint_bytes === null ? "" : `, the next checkpoint needs ${size(disk.next_checkpoint_bytes)}`}`]
       ], width),
       "",
