@@ -23,6 +23,14 @@ const fill = (directory: string, leave: number) =>
   Effect.promise(async () => writeFileSync(join(directory, "filler"), Buffer.alloc(Math.max(0, await freeAt(directory) ?? 0) - leave)))
 const emptyOf = (directory: string) => readdirSync(directory).filter((name) => !/^step-\d{9}$/.test(name))
 
+const takeInodes = (directory: string) => {
+  try {
+    for (let i = 0; i < 10_000; i++) writeFileSync(join(directory, `inode-${i}`), "")
+  } catch {
+    // none left
+  }
+}
+
 /** What the engine does on a full disk: its write fails, and its error is named by errno. */
 const engineWrites = (path: string, step: number, scale: number) =>
   Effect.try({ try: () => writeState(path, step, scale), catch: (error) => storageError({ operation: "write", path, errno: errnoOf(error), needed: 4 * MiB, free: 0 }) })
@@ -68,10 +76,7 @@ describe.skipIf(skipped)("a full disk", () => {
     const store = yield* open({ directory: join(path, "checkpoints"), retention })
     yield* save(store, 1)
     yield* fill(path, 0)
-    for (let i = 0; ; i++) {
-      try { writeFileSync(join(path, `inode-${i}`), "") } catch { break }
-      if (i > 10_000) break
-    }
+    takeInodes(path)
     const error = yield* Effect.flip(Effect.andThen(store.begin(2), (temporary) => engineWrites(temporary.path, 2, 100)))
     assert.strictEqual(error._tag, "DiskFull")
     assert.strictEqual((yield* store.newest()).plan?.step, 1)

@@ -22,7 +22,7 @@ const dataOf = (name: string, step: number, bytes: number) =>
 
 /** Writes the state of `step`; `scale` makes every first dimension longer. */
 export const writeState = (directory: string, step: number, scale = 1): WriteReport => {
-  const sized = state.map((tensor) => ({ ...tensor, shape: tensor.shape.map((size, i) => i === 0 ? size * scale : size) }))
+  const sized = state.map(({ name, file, dtype, shape }) => ({ name, file, dtype, shape: shape.map((size, i) => i === 0 ? size * scale : size) }))
   const written = [...Map.groupBy(sized, ({ file }) => file)].map(([file, tensors]) => {
     const header = encodeHeader(tensors.map(({ name, dtype, shape }) => ({ name, dtype: storedAs[dtype], shape })))
     const bytes = new Uint8Array(header.fileSize)

@@ -21,7 +21,7 @@ export type Dtype = keyof typeof bytesPerElement
 export const maxHeaderBytes = 16 * 2 ** 20
 const maxRank = 16
 const maxNameLength = 1024
-/** Writers that align every tensor leave gaps below this; a larger one would be a place to hide data in. */
+/** Data begins at a multiple of this in files that are written here: bits of a result can depend on how its input is aligned. */
 const alignment = 64
 
 export interface TensorEntry {
@@ -129,16 +129,16 @@ export const parseHeader = (head: Uint8Array, fileSize: number): Header => {
   let at = dataStart
   for (const { name, begin, end } of tensors) {
     if (begin < at) return refuse(name, `begins at ${begin - dataStart}, inside the tensor before it, which ends at ${at - dataStart}`)
-    if (begin - at >= alignment) return refuse(name, `${begin - at} bytes before it belong to no tensor`)
+    if (begin > at) return refuse(name, `${begin - at} bytes before it belong to no tensor`)
     at = end
   }
-  if (fileSize - at >= alignment) return refuse("header", `${fileSize - at} bytes at the end belong to no tensor`)
+  if (fileSize > at) return refuse("header", `${fileSize - at} bytes at the end belong to no tensor`)
   return { dataStart, metadata, tensors }
 }
 
 /**
- * A header for tensors that lie one after the other in the given order, each beginning at a multiple of 64 bytes of the
- * file, with the size of the whole file.
+ * A header for tensors that lie back to back in the given order, with the size of the whole file. Data begins at a multiple
+ * of 64 bytes; other readers refuse gaps, so whoever wants every tensor aligned gives those of odd sizes last.
  */
 export const encodeHeader = (
   tensors: ReadonlyArray<{ readonly name: string; readonly dtype: Dtype; readonly shape: ReadonlyArray<number> }>,
@@ -146,8 +146,8 @@ export const encodeHeader = (
 ): { readonly bytes: Uint8Array; readonly fileSize: number; readonly tensors: ReadonlyArray<TensorEntry> } => {
   let at = 0
   const placed = tensors.map(({ name, dtype, shape }) => {
-    const begin = Math.ceil(at / alignment) * alignment
-    at = shape.reduce((product, size) => product * size, bytesPerElement[dtype]) + begin
+    const begin = at
+    at += shape.reduce((product, size) => product * size, bytesPerElement[dtype])
     return { name, dtype, shape, begin, end: at }
   })
   const json = JSON.stringify(Object.fromEntries([
