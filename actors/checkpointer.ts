@@ -8,12 +8,13 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import * as Pull from "effect/Pull"
 import * as Budget from "../src/checkpoint/budget.ts"
 import type { Store } from "../src/checkpoint/store.ts"
 import { type StorageError, storageError } from "../src/checkpoint/storage-errors.ts"
 import type { ChildLost } from "../src/runtime/child.ts"
-import type { SnapshotNotWritten, Written } from "./engine-protocol.ts"
+import { Progress, type SnapshotNotWritten, type Written } from "./engine-protocol.ts"
 import { type Event, make as event } from "./events.ts"
 
 /** What the checkpointer needs of the engine that is running now. */
@@ -23,6 +24,8 @@ export interface Writer {
   /** Bytes of the state's tensors. */
   readonly stateBytes: number
   readonly frozen: Readonly<Record<string, string>>
+  /** Tells the engine what is safe. */
+  readonly saved: (step: number) => Effect.Effect<void, ChildLost>
 }
 
 export interface Options {
@@ -36,6 +39,9 @@ export interface Options {
   /** Frees disk space that nobody needs (the feature cache), in bytes. */
   readonly reclaim: ReadonlyArray<Budget.ReclaimStep>
 }
+
+/** Losses may be NaN, which JSON has no word for. */
+const encodeProgress = Schema.encodeSync(Schema.toCodecJson(Progress))
 
 export const make = (options: Options) => {
   const { emit, run, stores } = options
@@ -57,7 +63,7 @@ export const make = (options: Options) => {
     const { progress } = written
     const done = yield* store.commit({ ...temporary, step: progress.step }, {
       epoch: progress.epoch, position: progress.position, config_hash: options.configHash, resumed_from: committed,
-      frozen: Object.entries(writer.frozen).map(([name, hash]) => ({ name, hash })), report: written.report, state: progress
+      frozen: Object.entries(writer.frozen).map(([name, hash]) => ({ name, hash })), report: written.report, state: encodeProgress(progress)
     })
     nextBytes = Budget.checkpointBytes({ tensors: written.report.tensors })
     return done
@@ -93,6 +99,7 @@ export const make = (options: Options) => {
         committed = { step: tried.done.step, hash: tried.done.manifest.hash }
         emit(event("checkpoint.committed", run, { step: tried.done.step, bytes: tried.done.bytes, seconds: tried.done.seconds, path: tried.done.path }))
         yield* prune
+        yield* writer.saved(tried.done.step)
         return
       }
       const now = yield* Clock.currentTimeMillis

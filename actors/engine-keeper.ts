@@ -46,7 +46,7 @@ export const launch = Effect.fnUntraced(function*(options: Options, attempt: num
   let operations: ReadonlyArray<string> = []
   const handle = yield* startChild({
     name: "engine", entry, group: Engine, env: { ...process.env, ...options.environment }, heartbeat: hangPolicy(options),
-    opName: (op) => operations[op - 1] ?? `operation ${op}`, stopDeadline: "10 seconds",
+    opName: (op) => operations[op] ?? `operation ${op}`, stopDeadline: "10 seconds",
     onLine: (stream, line) => { if (stream === "stderr" && line.trim() !== "") options.emit(event("engine.stderr", options.run, { line })) }
   })
   options.emit(event("engine.started", options.run, { pid: handle.pid, attempt }))
@@ -79,7 +79,8 @@ export const launch = Effect.fnUntraced(function*(options: Options, attempt: num
 export const writer = ({ handle, loaded }: LiveEngine): Writer => ({
   write: (dir) => handle.client.Write({ dir }),
   stateBytes: loaded.state_bytes,
-  frozen: loaded.frozen
+  frozen: loaded.frozen,
+  saved: (step) => handle.client.Saved({ step })
 })
 
 /** Trains to the end (or to `stopAfter`, or until stopped), with every report passed on. */

@@ -70,7 +70,9 @@ export const Progress = Schema.Struct({
   step: Schema.Int, epoch: Schema.Int, position: Schema.Int,
   counters: Schema.Record(Schema.String, Schema.Finite),
   /** Sums and counts of the losses over the running epoch, and the means of the last full one: the study's table. */
-  sums: Schema.Record(Schema.String, Schema.Number), counts: Schema.Record(Schema.String, Schema.Int), last_epoch: Schema.Record(Schema.String, Schema.Number)
+  sums: Schema.Record(Schema.String, Schema.Number), counts: Schema.Record(Schema.String, Schema.Int), last_epoch: Schema.Record(Schema.String, Schema.Number),
+  /** Steps whose data gave a non-finite gradient: they are passed over, in a replay too. */
+  skipped: Schema.Array(Schema.Int)
 })
 export type Progress = typeof Progress.Type
 
@@ -103,6 +105,8 @@ export class Engine extends RpcGroup.make(
   Rpc.make("Reports", { success: Report, stream: true }),
   /** Take a snapshot at the next step boundary. */
   Rpc.make("TakeSnapshot"),
+  /** A checkpoint of this step is committed: work up to it cannot be lost any more. */
+  Rpc.make("Saved", { payload: { step: Schema.Int } }),
   /** Finish the step, take a snapshot; `Train` then answers. */
   Rpc.make("Stop"),
   /** Write the newest snapshot into `dir`, fsynced and hashed. */

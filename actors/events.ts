@@ -51,6 +51,8 @@ export const table = {
     weight: Schema.NullOr(loss), lr: Schema.Finite, grad_norm: Schema.NullOr(loss), images_per_second: Schema.Finite,
     seconds: Schema.Record(Schema.String, seconds)
   }),
+  "train.paused": event("warn", "trainer", { step, reason: Schema.String }),
+  "train.resumed": event("info", "trainer", { step }),
   "train.epoch": event("info", "trainer", { step, epoch: Schema.Int, losses: Schema.Record(Schema.String, loss) }),
   "eval.finished": event("info", "evaluator", {
     step, images: Schema.Int, psnr: loss, ssim: loss, lpips: Schema.NullOr(loss), seconds, picture: Schema.NullOr(Schema.String)

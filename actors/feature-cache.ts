@@ -25,6 +25,8 @@ export interface Options {
   readonly encoding: Omit<Encoding, "batchShape">
   /** [B,3,H,W] in [0,1] to clean latents [B,N,C], float32. */
   readonly encode: (images: Tensor) => Tensor
+  /** Images that are encoded together. */
+  readonly microBatch: number
   /** Tokens and width of a latent: [N, C]. */
   readonly shape: readonly [number, number]
   readonly device: "cpu" | `cuda:${number}`
@@ -72,7 +74,7 @@ export const featureCache = (options: Options) => {
     name: "feature_cache", capacity: engineChildren.feature_cache.capacity,
     init: Effect.gen(function*() {
       const cache = options.enabled ? yield* Effect.promise(() => openFeatureCache({ dir: options.dir, maxBytes: options.maxBytes })) : null
-      const keysOf = (samples: ReadonlyArray<Sample>, batchShape: ReadonlyArray<number>) =>
+      const keysOf = (samples: ReadonlyArray<Sample>, [, ...image]: ReadonlyArray<number>, batchShape = [options.microBatch, ...image]) =>
         samples.map(({ crop, hash }) => featureKey({ ...encoding, batchShape }, hash, cropName(crop)))
 
       const store = Effect.fnUntraced(function*(open: FeatureCache, keys: ReadonlyArray<string>, z: Tensor) {

@@ -1,0 +1,168 @@
+/**
+ * `Load`: everything that a run needs, made and checked in the order in which wrong input is cheapest to find; nothing is created on disk.
+ *
+ * device → images → frozen weights → training state (begun anew, or filled from a checkpoint) → copy in the buffer → dry step.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import * as Manifest from "../src/checkpoint/manifest.ts"
+import type { RunConfig } from "../src/config/schema.ts"
+import { DataFolderInvalid } from "../src/data/image-folder.ts"
+import { makeSampler, NotEnoughImages, type Sampler } from "../src/data/sampler.ts"
+import { InvalidWeights as WeightsDoNotFit } from "../src/models/check-weights.ts"
+import { dinov2Spec } from "../src/models/dinov2.ts"
+import { type LatentStatistics, latentStatistics } from "../src/models/latent-statistics.ts"
+import { lpipsSpec } from "../src/models/lpips.ts"
+import { requireDevice } from "../src/tensor/device.ts"
+import { TensorError } from "../src/tensor/errors.ts"
+import * as T from "../src/tensor/ops.ts"
+import { scope, withOwner } from "../src/tensor/scope.ts"
+import { openSafetensors } from "../src/tensor/weights.ts"
+import { direct, runDirect } from "../src/train/direct.ts"
+import { drawsFor } from "../src/train/draws.ts"
+import { FrozenEncoder } from "../src/train/frozen-encoder.ts"
+import { ReconstructionLoss } from "../src/train/reconstruction-loss.ts"
+import { trainStep } from "../src/train/step.ts"
+import * as Protocol from "./engine-protocol.ts"
+import { type ImageSources, openSources } from "./image-sources.ts"
+import { filesOf, hashWeights, initialWeights } from "./role-weights.ts"
+import { beginning, type TrainedRoles, TrainingState } from "./training-state.ts"
+import { setup as makeSetup, type Setup } from "./training-setup.ts"
+
+type Device = "cpu" | `cuda:${number}`
+
+export interface Frozen {
+  readonly encoder: FrozenEncoder
+  readonly reconstruction: ReconstructionLoss
+  readonly statistics: LatentStatistics | null
+  /** Hashes of the frozen weights, by the network's name. */
+  readonly hashes: Readonly<Record<string, string>>
+}
+
+export interface Prepared {
+  readonly request: Protocol.LoadRequest
+  readonly device: Device
+  readonly sources: ImageSources
+  readonly stepsPerEpoch: number
+  readonly sampler: Sampler
+  readonly setup: Setup
+  readonly frozen: Frozen
+  readonly state: TrainingState
+  readonly latentShape: readonly [tokens: number, width: number]
+  readonly parameters: number
+  readonly drySeconds: number
+}
+
+const checkDevice = (device: Device) => Effect.try({
+  try: () => requireDevice(device),
+  catch: (cause) => new Protocol.NoDevice({ device, reason: cause instanceof Error ? cause.message : String(cause), help: "use --device cpu, or build against a libtorch with CUDA (LIBTORCH=… scripts/setup)" })
+})
+
+const openImages = Effect.fnUntraced(function*(request: Protocol.LoadRequest) {
+  const { config, data, eval_data } = request
+  const path = data._tag === "Folder" ? data.path : "drawn pictures"
+  return yield* Effect.tryPromise({
+    try: async () => {
+      const sources = await openSources(data, eval_data, config)
+      const sampler = makeSampler({ seed: config.training.global_seed, count: sources.training.count, batch: config.training.global_batch_size })
+      return { sources, sampler }
+    },
+    catch: (cause) => new Protocol.InvalidData({
+      path, reason: cause instanceof Error ? cause.message : String(cause),
+      help: cause instanceof DataFolderInvalid ? cause.help
+        : cause instanceof NotEnoughImages ? "add images, or lower training.global_batch_size (held-out images are not trained on)" : "check the path and its permissions"
+    })
+  })
+})
+
+/** What reading weights may throw, as the supervisor shall know it. */
+const weightsError = (path: string, step: number) => (cause: unknown) => {
+  if (cause instanceof Protocol.CheckpointDamaged) return cause
+  if (cause instanceof WeightsDoNotFit) return new Protocol.InvalidWeights({ path: cause.file, problems: cause.message.split("\n").slice(1).map((line) => line.trim()), help: "use the published file of this size, or other sizes in the config" })
+  if (cause instanceof TensorError && cause.code === "out_of_memory") return new Protocol.TrainingFailed({ kind: "out_of_memory", reason: cause.message, step })
+  if (cause instanceof TensorError) return new Protocol.InvalidWeights({ path, problems: [cause.message], help: "fetch the file again; it must be a whole safetensors file" })
+  throw cause
+}
+
+const readStatistics = (config: RunConfig, device: Device): LatentStatistics | null => {
+  const [path] = filesOf(config, "stage_1.params.normalization_stat_path")
+  if (path === undefined) return null
+  const file = openSafetensors(path)
+  try {
+    return scope(() => {
+      const read = (name: string) => file.read(name, { dtype: "float32", device })
+      return latentStatistics(read("mean"), read("var"), config.stage_1.params.eps)
+    })
+  } finally {
+    file.close()
+  }
+}
+
+const makeFrozen = (config: RunConfig, device: Device): Frozen => withOwner("feature_cache", () => {
+  const { architecture, training: { global_seed: seed, precision } } = config
+  const encoderWeights = initialWeights(dinov2Spec(architecture.encoder), filesOf(config, "stage_1.params.encoder"), seed, device)
+  const lpipsWeights = initialWeights(lpipsSpec(architecture.vgg), filesOf(config, "lpips."), seed, device)
+  const hashes = { encoder: hashWeights(encoderWeights), lpips: hashWeights(lpipsWeights) }
+  const statistics = readStatistics(config, device)
+  return {
+    encoder: new FrozenEncoder({ config: architecture.encoder, weights: encoderWeights, precision, inputSize: config.stage_1.params.encoder_input_size, statistics }),
+    reconstruction: new ReconstructionLoss({ config: architecture.vgg, weights: lpipsWeights, precision }),
+    statistics, hashes
+  }
+})
+
+const dispose = ({ discriminator, ema, generator }: TrainedRoles) => { for (const role of [generator, discriminator, ema]) role.dispose() }
+
+/** One whole step with every phase on, on noise, by roles that are thrown away: what it would run out of in epoch 8, it runs out of now. */
+const dryStep = (roles: TrainedRoles, frozen: Frozen, config: RunConfig, setup: Setup, device: Device, tokens: number, width: number): void => {
+  const { data: { image_size: size }, training: { global_batch_size: count } } = config
+  const draws = drawsFor({ seed: 0, step: 0, samples: Array.from({ length: count }, (_, i) => i), tokens, width, noiseTau: config.stage_1.params.noise_tau, discUpdates: config.gan.loss.disc_updates })
+  const images = T.to(T.randomUniform([0, 0, 0, 0], [count, 3, size, size]), { device })
+  runDirect(trainStep(direct({ ...roles, encoder: frozen.encoder, reconstruction: frozen.reconstruction }), { images, latents: null, draws }, setup.allPhases, setup.hyperparameters))
+}
+
+export const prepare = Effect.fnUntraced(function*(request: Protocol.LoadRequest) {
+  const { config } = request
+  const device = (request.device === "cuda" ? "cuda:0" : request.device) as Device
+  yield* checkDevice(device)
+  const { sampler, sources } = yield* openImages(request)
+  const setup = makeSetup(config, sampler.batchesPerEpoch)
+  const { encoder } = config.architecture
+  const tokens = (config.stage_1.params.encoder_input_size / encoder.patch_size) ** 2
+  const width = encoder.hidden_size
+
+  const frozen = yield* Effect.try({ try: () => makeFrozen(config, device), catch: weightsError("the frozen networks", 0) })
+  const state = new TrainingState({ config, setup, device, statistics: frozen.statistics })
+  const saved = request.resume === null ? null : yield* readPlace(request.resume)
+  return yield* Effect.try({
+    try: (): Prepared => withOwner("load", () => {
+      const roles = state.initial()
+      try {
+        if (saved !== null) state.fill(roles, saved.dir, saved.manifest, saved.progress)
+        state.capture(roles, saved?.progress ?? beginning)
+        const started = performance.now()
+        scope(() => dryStep(roles, frozen, config, setup, device, tokens, width))
+        const parameters = [...roles.generator.state()].filter(([name]) => name.startsWith("optimizer.decoder.m.")).reduce((sum, [, tensor]) => sum + tensor.size, 0)
+        return {
+          request, device, sources, stepsPerEpoch: sampler.batchesPerEpoch, sampler, setup, frozen, state, latentShape: [tokens, width], parameters,
+          drySeconds: (performance.now() - started) / 1000
+        }
+      } finally {
+        dispose(roles)
+      }
+    }),
+    catch: weightsError("the decoder", saved?.progress.step ?? 0)
+  })
+})
+
+/** Manifest and place of a checkpoint; the supervisor has verified both, so anything else is damage since then. */
+const readPlace = (dir: string) => Effect.try({
+  try: () => ({
+    dir, manifest: Manifest.decode(readFileSync(join(dir, "manifest.json"))),
+    progress: decodeProgress(JSON.parse(readFileSync(join(dir, "state.json"), "utf8")))
+  }),
+  catch: (cause) => new Protocol.CheckpointDamaged({ path: dir, reason: cause instanceof Error ? cause.message : String(cause) })
+})
+const decodeProgress = Schema.decodeUnknownSync(Schema.toCodecJson(Protocol.Progress))

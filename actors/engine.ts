@@ -1,0 +1,21 @@
+/** The engine process: loads the addon, serves the supervisor's requests on fd 3, beats on fd 4, and dies with its parent. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+import { heartbeatFd, servePort } from "../src/runtime/engine-port.ts"
+import { dieWithParent, startHeartbeat } from "../src/tensor/heartbeat.ts"
+import { Engine } from "./engine-protocol.ts"
+import { engineHandlers } from "./engine-service.ts"
+
+/** Often enough that a death of the loop shows within a second, seldom enough to cost nothing. */
+const beatMillis = 100
+
+const program = Effect.gen(function*() {
+  startHeartbeat(heartbeatFd, beatMillis)
+  const handlers = Engine.toLayer(yield* engineHandlers)
+  yield* servePort({ group: Engine, handlers, dieWithParent })
+}).pipe(Effect.scoped)
+
+// SIGINT at a terminal goes to the whole foreground group, but ending the run is the supervisor's to decide.
+process.on("SIGINT", () => undefined)
+process.on("SIGHUP", () => undefined)
+NodeRuntime.runMain(program)

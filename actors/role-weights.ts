@@ -1,0 +1,57 @@
+/** Where a run's weights come from: published safetensors files, checked before anything is read, or draws keyed by seed and name. */
+import { requiredFiles } from "../src/config/required-files.ts"
+import type { RunConfig } from "../src/config/schema.ts"
+import { checkWeights, type FoundTensor } from "../src/models/check-weights.ts"
+import { randomWeights } from "../src/models/random-weights.ts"
+import type { Spec } from "../src/nn/parameters.ts"
+import * as T from "../src/tensor/ops.ts"
+import { keep, scope } from "../src/tensor/scope.ts"
+import type { Tensor } from "../src/tensor/tensor.ts"
+import { hashTensor, openSafetensors } from "../src/tensor/weights.ts"
+
+export type Weights = ReadonlyMap<string, Tensor>
+type Device = "cpu" | `cuda:${number}`
+
+/** The files of the config that hold this key's weights; empty where they are drawn. */
+export const filesOf = (config: RunConfig, ...keys: ReadonlyArray<string>): ReadonlyArray<string> =>
+  keys.flatMap((prefix) => requiredFiles(config).filter(({ key }) => key.startsWith(prefix)).map(({ path }) => path))
+
+/** Reads a model's weights as float32; throws InvalidWeights that lists every difference, or TensorError for a file that is no safetensors. */
+const readWeights = (spec: Spec, files: ReadonlyArray<string>, device: Device): Weights => {
+  using opened = new DisposableStack()
+  const sources = files.map((path) => {
+    const file = openSafetensors(path)
+    opened.defer(() => file.close())
+    return file
+  })
+  const found = new Map<string, FoundTensor>(sources.flatMap((file) => [...file.tensors]))
+  checkWeights(spec, found, files.join(", "))
+  return new Map([...spec.parameters.keys()].map((name) => {
+    const file = sources.find(({ tensors }) => tensors.has(name))!
+    return [name, keep(file.read(name, { dtype: "float32", device }))] as const
+  }))
+}
+
+/** Weights of a model from its files, or drawn where there are none. The caller owns them. */
+export const initialWeights = (spec: Spec, files: ReadonlyArray<string>, seed: number, device: Device): Weights => {
+  if (files.length > 0) return readWeights(spec, files, device)
+  const drawn = randomWeights(spec, seed)
+  for (const weight of drawn.values()) keep(weight)
+  if (device === "cpu") return drawn
+  return new Map([...drawn].map(([name, weight]) => {
+    const moved = keep(T.to(weight, { device }))
+    weight.dispose()
+    return [name, moved] as const
+  }))
+}
+
+/** Memory for weights that are filled from elsewhere. */
+export const emptyWeights = (spec: Spec, device: Device): Weights =>
+  new Map([...spec.parameters].map(([name, { shape }]) => [name, keep(T.zeros(shape, { device }))] as const))
+
+/** Names a set of weights by its content: XXH3-128 of every tensor, in the order of names. */
+export const hashWeights = (weights: Weights): string =>
+  scope(() => {
+    const lines = [...weights].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, weight]) => `${name} ${hashTensor(weight)}`)
+    return hashTensor(T.fromUint8(new TextEncoder().encode(lines.join("\n")), [lines.join("\n").length]))
+  })
