@@ -84,7 +84,7 @@ describe("rae events", () => {
 describe("following", () => {
   it("waits for a log, then goes on over new segments and a torn line that is written anew: each event once", async () => {
     const dir = join(runs, "later")
-    const following = followEvents(dir, 0, { pollMillis: 5 })
+    const following = followEvents(dir, { after: 0, pollMillis: 5 })
     const first = following.next()
     mkdirSync(join(dir, "events"), { recursive: true })
     writeFileSync(segmentPath(dir, 1), lines(1, happened.slice(0, 2)))
@@ -103,7 +103,7 @@ describe("following", () => {
   })
 
   it("starts after a number within any segment", async () => {
-    for (const [after, next] of [[0, 1], [2, 3], [3, 4], [4, 5]] as const) assert.strictEqual((await followEvents(join(runs, "study"), after).next()).value.seq, next)
+    for (const [after, next] of [[0, 1], [2, 3], [3, 4], [4, 5]] as const) assert.strictEqual((await followEvents(join(runs, "study"), { after }).next()).value.seq, next)
   })
 })
 
@@ -135,7 +135,7 @@ describe("which run", () => {
 
 describe("rae status, not running", () => {
   it("of a run that was stopped, of a study whose supervisor died, of a finished variant", async () => {
-    const clockless = (said: ReadonlyArray<unknown>) => said.join("\n").replaceAll(/\d\d:\d\d:\d\d/g, "hh:mm:ss")
+    const clockless = (said: ReadonlyArray<unknown>) => said.join("\n").replaceAll(/\d\d:\d\d:\d\d/g, "hh:mm:ss").replaceAll(runs, "RUNS")
     expect(`\n${clockless(await statusOf(["photos"]))}\n\n${clockless(await statusOf(["study"]))}\n\n${clockless(await statusOf(["study/a"]))}\n`).toMatchSnapshot()
   })
 

@@ -76,6 +76,6 @@ export const events = async ({ operand, values }: EventsInput, terminal: Termina
   const beforeFollowing = values.follow && values.after === undefined && values.since === undefined ? linesBeforeFollowing : undefined
   const present = await readEvents(run.home, { after: values.after, last: values.lines ?? beforeFollowing, keep: (event) => event.seq <= newest && keep(event) })
   for (const event of present) print(event)
-  if (values.follow) for await (const event of followEvents(run.home, Math.max(newest, values.after ?? 0))) if (keep(event)) print(event)
+  if (values.follow) for await (const event of followEvents(run.home, { after: Math.max(newest, values.after ?? 0) })) if (keep(event)) print(event)
   return 0
 }

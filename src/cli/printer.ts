@@ -33,6 +33,8 @@ export const headline = (version: string, event: RunStarted, status: Status | nu
 export interface Printer {
   readonly started: (status: () => Status) => void
   readonly event: (event: StampedEvent) => void
+  /** Did any run start? */
+  readonly trained: () => boolean
   readonly close: () => void
 }
 
@@ -71,6 +73,7 @@ export const openPrinter = (terminal: Terminal, version: string, pid: number): P
       else held.push(line)
       if (event.type === "signal.received") block?.flush()
     },
+    trained: () => headed !== null,
     close: () => {
       for (const line of held) print(line)
       block?.close()

@@ -6,6 +6,7 @@ import { renderText } from "../formats/study-table.ts"
 import type { RunInput } from "./commands.ts"
 import { openPrinter } from "./printer.ts"
 import { count } from "./quantities.ts"
+import { resumeCommand } from "./resume-command.ts"
 import { runsDirectory } from "./run-directory.ts"
 import type { Terminal } from "./terminal.ts"
 
@@ -17,17 +18,17 @@ const signalCodes = { SIGINT: 130, SIGTERM: 143 } as const
 export const exitCode = ({ kind, signal }: StudyOutcome): number => (kind === "stopped" && signal !== null ? signalCodes[signal] : 0)
 
 /** What became of the run, and how to go on where it is not done. */
-const closing = (outcome: StudyOutcome, configFile: string): ReadonlyArray<string> => {
-  const { kind, signal, step, table } = outcome
-  if (kind === "done") return [`done: ${table.study}`]
+const closing = ({ kind, signal, step, table }: StudyOutcome, trained: boolean, configFile: string, runsDir: string): ReadonlyArray<string> => {
+  if (kind === "done") return [trained ? `done: ${table.study}` : `${table.study} is done already; --fresh starts anew`]
   return [
     signal === null ? `stopped at ${count(step)}, not done` : `interrupted by ${signal} at step ${count(step)}, saved`,
-    `  = help: \`rae run ${configFile}\` with the same --name and --runs-dir goes on from there`
+    `  = help: \`${resumeCommand(configFile, table.study, runsDir)}\` goes on from there`
   ]
 }
 
 export const runWith = (supervise: Supervise) => async ({ operand: configFile = "", values }: RunInput, terminal: Terminal): Promise<number> => {
   const [Effect, Exit, Cause] = await Promise.all([import("effect/Effect"), import("effect/Exit"), import("effect/Cause")])
+  const runsDir = runsDirectory(values["runs-dir"])
   const printer = openPrinter(terminal, packageJson.version, process.pid)
   // Fibers that wait for a child alone do not keep Node awake.
   const awake = setInterval(() => {}, 2 ** 31 - 1)
@@ -36,7 +37,7 @@ export const runWith = (supervise: Supervise) => async ({ operand: configFile = 
     profile: values.profile,
     sets: values.set,
     data: values.data,
-    runsDir: runsDirectory(values["runs-dir"]),
+    runsDir,
     name: values.name,
     fresh: values.fresh,
     stopAfter: values["stop-after"],
@@ -49,7 +50,7 @@ export const runWith = (supervise: Supervise) => async ({ operand: configFile = 
   printer.close()
   if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
   const outcome = exit.value
-  for (const line of closing(outcome, configFile)) terminal.err(line)
+  for (const line of closing(outcome, printer.trained(), configFile, runsDir)) terminal.err(line)
   if (values.json) terminal.out(JSON.stringify({ schema: 1, kind: outcome.kind, signal: outcome.signal, step: outcome.step, table: outcome.table }))
   else for (const line of renderText(outcome.table, terminal.outColumns())) terminal.out(line)
   return exitCode(outcome)

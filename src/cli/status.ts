@@ -1,5 +1,5 @@
 /** `rae status [RUN]`: from the run itself over its socket, or, where nobody answers, from what it left on disk. */
-import { basename, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import type { RunJson } from "../../actors/run-json.ts"
 import type { Status } from "../../actors/status.ts"
 import { askControl, NotRunning } from "../runtime/control-client.ts"
@@ -7,6 +7,7 @@ import type { StatusInput } from "./commands.ts"
 import { readEvents } from "./event-files.ts"
 import { eventLine } from "./event-line.ts"
 import { clock } from "./quantities.ts"
+import { resumeCommand } from "./resume-command.ts"
 import { findRun, openRun, runsDirectory, type RunDirectory } from "./run-directory.ts"
 import { runningView, stoppedView, type Stopped } from "./status-view.ts"
 import type { Terminal } from "./terminal.ts"
@@ -67,6 +68,6 @@ export const status = async ({ operand, values }: StatusInput, terminal: Termina
   const stopped = await read(run, terminal)
   if (values.json) terminal.out(JSON.stringify(stoppedDocument(stopped), null, 2))
   else for (const line of stoppedView(stopped, columns, terminal.paintOut)) terminal.out(line)
-  if (stopped.state !== "done") terminal.err(`  = help: \`rae run ${stopped.description.config_file}\` goes on from the last checkpoint`)
+  if (stopped.state !== "done") terminal.err(`  = help: \`${resumeCommand(stopped.description.config_file, basename(run.home), dirname(run.home))}\` goes on from the last checkpoint`)
   return 3
 }
