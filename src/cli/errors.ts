@@ -25,9 +25,9 @@ const field = (error: object, name: string): unknown => (error as Readonly<Recor
 const texts = (value: unknown): ReadonlyArray<string> =>
   typeof value === "string" && value !== "" ? [value] : Array.isArray(value) ? value.filter((each) => typeof each === "string") : []
 
-/** What a wrong command line or config, and failures without a code of their own, exit with. */
+/** What errors without a code of their own exit with: 2 for wrong input, as it is found out after start. */
 const exitCodes: Readonly<Record<string, number>> = {
-  ConfigInvalid: 2, WeightsInvalid: 2, InvalidConfig: 2, InvalidWeights: 2, RunInUse: 2, CheckpointNotFound: 4, NotRunning: 3
+  ConfigInvalid: 2, InvalidWeights: 2, InvalidImages: 2, InvalidData: 2, NoDevice: 2, RunInUse: 2, NotRunning: 3, CheckpointNotFound: 4
 }
 
 const lastWords = 10

@@ -45,7 +45,7 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
   "train.phase": (e) => ["phase", `${e.phase} from step ${count(e.step)}`],
   "train.step": (e) => ["step", [
     count(e.step), loss("total", e.total), loss("rec", e.rec), loss("lpips", e.lpips), loss("gan", e.gan), loss("disc", e.disc), loss("w", e.weight),
-    `lr ${figure(e.lr)}`, e.seconds["total"] !== undefined && `${milliseconds(e.seconds["total"])} ms`, `${figure(e.images_per_second)} img/s`
+    `lr ${figure(e.lr)}`, `${milliseconds(Object.values(e.seconds).reduce((sum, seconds) => sum + seconds, 0))} ms`, `${figure(e.images_per_second)} img/s`
   ].filter((part) => typeof part === "string").join("  ")],
   "train.paused": (e) => ["paused", some(`at step ${count(e.step)}`, e.reason)],
   "train.resumed": (e) => ["goes on", `at step ${count(e.step)}`],
