@@ -152,18 +152,21 @@ const chosenBuild = (): string => {
   throw new TensorError("invalid", "load", `the native addon is not built for LIBTORCH=${libtorch}; run scripts/build-addon with it set`)
 }
 
-/** Distinct libc10 files in a memory map: two libtorch in one process share symbols and crash at random. */
+/** Distinct libc10 files in a memory map. */
 export const mappedLibtorch = (maps: string): ReadonlyArray<string> =>
   [...new Set(maps.split("\n").filter((line) => /\/libc10\.so[^/]*$/.test(line)).map((line) => line.slice(line.indexOf("/"))))]
 
-export const refuseTwoLibtorch = (maps: string): void => {
-  const found = mappedLibtorch(maps)
-  if (found.length > 1) throw new TensorError("invalid", "load", `two libtorch in one process: ${found.join(" and ")}; is LD_LIBRARY_PATH or LD_PRELOAD set?`)
+/** Two libtorch in one process share symbols: they end it at load, or crash it later at random. */
+export const refuseOtherLibtorch = (maps: string, own: string): void => {
+  const others = mappedLibtorch(maps).filter((path) => path !== own)
+  if (others.length > 0) throw new TensorError("invalid", "load", `two libtorch in one process: ${[own, ...others].join(" and ")}; is LD_PRELOAD or LD_LIBRARY_PATH set?`)
 }
 
 const load = (): Native => {
-  const native = createRequire(import.meta.url)(join(builds, chosenBuild(), "rae.node")) as Native
-  refuseTwoLibtorch(readFileSync("/proc/self/maps", "utf8"))
+  const build = join(builds, chosenBuild()), own = read(join(build, "libc10"))
+  refuseOtherLibtorch(readFileSync("/proc/self/maps", "utf8"), own) // before ours starts, as the two may not survive that
+  const native = createRequire(import.meta.url)(join(build, "rae.node")) as Native
+  refuseOtherLibtorch(readFileSync("/proc/self/maps", "utf8"), own) // ours may have brought another
   native.setErrorClass(TensorError)
   return native
 }

@@ -84,9 +84,9 @@ export class Snapshot {
   /** Copies the captured values back into tensors of the same names, dtypes and shapes. */
   restore(named: NamedTensors): void {
     const buffer = this.#taken("restore")
-    const layout = layoutOf(named)
-    const offsets = layout.map((entry) => {
-      const mine = this.#layout.find(({ name }) => name === entry.name)
+    const byName = new Map(this.#layout.map((entry) => [entry.name, entry]))
+    const offsets = layoutOf(named).map((entry) => {
+      const mine = byName.get(entry.name)
       if (mine === undefined) throw new TensorError("invalid", "restore", `the snapshot has no ${entry.name}`)
       if (!same(mine, entry)) throw new TensorError("shape", "restore", `${entry.name} is ${entry.dtype} [${entry.shape}], the snapshot's is ${mine.dtype} [${mine.shape}]`)
       return mine.offset
