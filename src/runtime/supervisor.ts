@@ -102,6 +102,12 @@ export const supervisor = <R = never>(spec: SupervisorSpec<R>): Supervisor<R> =>
       return announce
     }
 
+    /** Looks again after each wait: one may have gone down while another was waited for. */
+    const earlierAreReady = (slot: Slot<R>): Effect.Effect<void> => Effect.suspend(() => {
+      const missing = slots.slice(0, slot.index).find((earlier) => !earlier.ready.isOpen())
+      return missing === undefined ? Effect.void : Effect.andThen(missing.ready.await, earlierAreReady(slot))
+    })
+
     const start = Effect.fnUntraced(function*(slot: Slot<R>, delay: number) {
       const generation = ++slot.generation
       slot.ready.closeUnsafe()
@@ -116,7 +122,7 @@ export const supervisor = <R = never>(spec: SupervisorSpec<R>): Supervisor<R> =>
         yield* announce
       })
       slot.fiber = yield* (delay > 0 ? Effect.sleep(delay) : Effect.void).pipe(
-        Effect.andThen(Effect.forEach(slots.slice(0, slot.index), (before) => before.ready.await, { discard: true })),
+        Effect.andThen(earlierAreReady(slot)),
         Effect.andThen(slot.child.run(up)),
         Effect.scoped,
         Effect.onExit((exit) => Queue.offer(queue, { _tag: "Ended", index: slot.index, generation, exit })),
@@ -125,13 +131,16 @@ export const supervisor = <R = never>(spec: SupervisorSpec<R>): Supervisor<R> =>
       )
     }, Effect.uninterruptible)
 
-    const affectedBy = (slot: Slot<R>) => {
-      const reached = strategy === "one-for-one" ? [slot] : slots.slice(strategy === "one-for-all" ? 0 : slot.index)
-      return reached.filter((each) => each === slot || (each.child.restart !== "temporary" && each.state !== "failed"))
-    }
+    /** Whom the strategy takes down with the child. */
+    const reachedBy = (slot: Slot<R>) => strategy === "one-for-one" ? [slot] : slots.slice(strategy === "one-for-all" ? 0 : slot.index)
+    /** Whom it starts again: not who is never to be, or was given up. */
+    const affectedBy = (slot: Slot<R>) => reachedBy(slot).filter((each) => each === slot || (each.child.restart !== "temporary" && each.state !== "failed"))
+
     const restart = Effect.fnUntraced(function*(slot: Slot<R>, delay: number) {
       const affected = affectedBy(slot)
-      yield* stopInReverse(affected)
+      const reached = reachedBy(slot)
+      yield* stopInReverse(reached)
+      for (const each of reached) if (!affected.includes(each)) each.ready.openUnsafe() // nobody waits for who never comes back
       for (const [position, each] of affected.entries()) yield* start(each, position === 0 ? delay : 0)
     })
 
@@ -140,6 +149,7 @@ export const supervisor = <R = never>(spec: SupervisorSpec<R>): Supervisor<R> =>
       const context = slot.state === "up" ? "child_terminated" : "start_error"
       slot.fiber = undefined
       slot.upMillis = undefined
+      slot.ready.closeUnsafe()
       if (Exit.isSuccess(exit) && (child.restart ?? "permanent") !== "permanent") {
         yield* retire(slot, "stopped")
         return child.significant === true
