@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { type Batch as Pictures, loadBatch } from "../src/data/batch.ts"
+import { CorruptSample } from "../src/data/corrupt-sample.ts"
 import { prefetch } from "../src/data/prefetch.ts"
 import type { Sampler } from "../src/data/sampler.ts"
 import type { ImageSource } from "../src/data/source.ts"
@@ -87,9 +88,13 @@ export const dataLoader = (options: Options) => {
         (made) => Effect.sync(made.close))
       return {
         batch: Effect.fnUntraced(function*(epoch: number, position: number) {
-          const pictures = yield* Effect.tryPromise({ try: () => ahead.take(epoch * perEpoch + position), catch: (cause) => cause }).pipe(
-            // Replacements of replacements were unreadable too: the folder is.
-            Effect.mapError((cause) => new TooManyCorrupt({ max: maxCorrupt, paths: [...corrupt.keys(), String(cause)] })))
+          // Anything but unreadable images is a crash: the loader restarts, and the batch is asked for again.
+          const pictures = yield* Effect.promise(() => ahead.take(epoch * perEpoch + position).catch((cause: unknown) => {
+            if (cause instanceof CorruptSample) return cause
+            throw cause
+          }))
+          // Replacements of replacements were unreadable too: the folder is.
+          if (pictures instanceof CorruptSample) return yield* new TooManyCorrupt({ max: maxCorrupt, paths: [...corrupt.keys(), pictures.message] })
           report(pictures)
           if (corrupt.size > maxCorrupt) return yield* new TooManyCorrupt({ max: maxCorrupt, paths: [...corrupt].map(([path, reason]) => `${path}: ${reason}`) })
           return new Batch(withOwner("data_loader", () => toImages(pictures.pixels, pictures.samples.length, size)), pictures.samples)

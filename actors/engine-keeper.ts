@@ -2,6 +2,7 @@
  * The supervisor's side of the engine: one incarnation starts the process, loads the newest good checkpoint into it, trains, and sees the
  * last snapshot committed. Starting, resuming and recovering are this one path.
  */
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -76,12 +77,17 @@ export const launch = Effect.fnUntraced(function*(options: Options, attempt: num
   }
 })
 
-export const writer = ({ handle, loaded }: LiveEngine): Writer => ({
-  write: (dir) => handle.client.Write({ dir }),
-  stateBytes: loaded.state_bytes,
-  frozen: loaded.frozen,
-  saved: (step) => handle.client.Saved({ step })
-})
+export const writer = ({ handle, loaded }: LiveEngine): Writer => {
+  /** A call that is cut off because the engine is being taken down says so, as if the engine had died in it. */
+  const orLost = <A, E>(call: Effect.Effect<A, E | ChildLost>): Effect.Effect<A, E | ChildLost> =>
+    Effect.catchCauseIf(call, Cause.hasInterruptsOnly, () => handle.lost)
+  return {
+    write: (dir) => orLost(handle.client.Write({ dir })),
+    stateBytes: loaded.state_bytes,
+    frozen: loaded.frozen,
+    saved: (step) => orLost(handle.client.Saved({ step }))
+  }
+}
 
 /** Trains to the end (or to `stopAfter`, or until stopped), with every report passed on. */
 export const train = (options: Options, { handle }: LiveEngine) =>

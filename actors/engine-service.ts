@@ -64,7 +64,7 @@ const buildTree = Effect.fnUntraced(function*(prepared: Prepared, session: Sessi
     ahead: config.data.prefetch, maxCorrupt: config.data.max_corrupt, emit
   })
   const cache = yield* featureCache({
-    run, dir: request.cache_dir, maxBytes: config.feature_cache.max_bytes, enabled: cacheEnabled(request), device: prepared.device, shape: latentShape, emit,
+    run, dir: request.cache_dir, maxBytes: config.feature_cache.max_bytes, keepFree: state.bytes, enabled: cacheEnabled(request), device: prepared.device, shape: latentShape, emit,
     encoding: { encoder: frozen.hashes["encoder"]!, libtorch: libtorchVersion(), device: prepared.device, precision: config.training.precision },
     encode: (images) => frozen.encoder.features(images, config.training.batch_size), microBatch: config.training.batch_size
   })

@@ -20,6 +20,8 @@ export interface Options {
   readonly run: string
   readonly dir: string
   readonly maxBytes: number
+  /** Left to the next checkpoint on the same disk, in bytes. */
+  readonly keepFree: number
   /** False where no latent can be needed twice. */
   readonly enabled: boolean
   readonly encoding: Omit<Encoding, "batchShape">
@@ -73,7 +75,7 @@ export const featureCache = (options: Options) => {
   return actor({
     name: "feature_cache", capacity: engineChildren.feature_cache.capacity,
     init: Effect.gen(function*() {
-      const cache = options.enabled ? yield* Effect.promise(() => openFeatureCache({ dir: options.dir, maxBytes: options.maxBytes })) : null
+      const cache = options.enabled ? yield* Effect.promise(() => openFeatureCache({ dir: options.dir, maxBytes: options.maxBytes, keepFree: options.keepFree })) : null
       const keysOf = (samples: ReadonlyArray<Sample>, [, ...image]: ReadonlyArray<number>, batchShape = [options.microBatch, ...image]) =>
         samples.map(({ crop, hash }) => featureKey({ ...encoding, batchShape }, hash, cropName(crop)))
 

@@ -6,7 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
+import type { ReclaimStep } from "../src/checkpoint/budget.ts"
 import * as Stores from "../src/checkpoint/store.ts"
+import { openFeatureCache } from "../src/data/feature-cache.ts"
 import { type ActorDown, actor } from "../src/runtime/actor.ts"
 import type { Child } from "../src/runtime/child-spec.ts"
 import type { SupervisionEvent } from "../src/runtime/supervision-event.ts"
@@ -46,6 +48,12 @@ export const openStores = Effect.fnUntraced(function*({ config, dir }: PlannedVa
   return yield* Effect.forEach([join(dir, "checkpoints"), ...fallback], (directory) => Stores.open({ directory, retention }))
 })
 
+/** What gives way to a checkpoint on a full disk, the cheapest loss first: latents can be encoded again. */
+const reclaimSteps = (stores: ReadonlyArray<Stores.Store>, cacheDir: string): ReadonlyArray<ReclaimStep> => [
+  { name: "feature cache", run: Effect.promise(async () => await (await openFeatureCache({ dir: cacheDir, maxBytes: 0 })).evictAll()) },
+  ...stores.flatMap((store) => [{ name: "quarantined checkpoints", run: store.dropQuarantine }, { name: "expired checkpoints", run: store.prune }])
+]
+
 /** How often a request is repeated while the actor that serves it is being restarted. */
 const asksWhileRestarting = 5
 
@@ -57,7 +65,7 @@ export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
   const leftovers = (yield* Effect.forEach(stores, (store) => store.removeLeftovers)).flat()
   if (leftovers.length > 0) emit(event("checkpoint.leftovers_removed", run, { paths: leftovers }))
 
-  const checkpointer = Checkpointer.make({ run, configHash: variant.hash, stores, emit, step: status.step, reclaim: [] })
+  const checkpointer = Checkpointer.make({ run, configHash: variant.hash, stores, emit, step: status.step, reclaim: reclaimSteps(stores, keeper.request.cache_dir) })
   let engine: Keeper.LiveEngine | null = null
   let preloaded = options.preloaded
   let attempts = preloaded === null ? 0 : 1

@@ -157,8 +157,8 @@ export class TrainingState {
 
   /** Copies the state of all three roles at a step boundary; the only thing that training waits for. */
   capture(roles: TrainedRoles, progress: Omit<Progress, "counters">): void {
-    const states = [roles.generator, roles.discriminator, roles.ema].map((role) => [...role.state()])
-    this.captureTensors(new Map(states.flat()), { ...progress, counters: { ...roles.generator.counters(), ...roles.discriminator.counters(), ...roles.ema.counters() } })
+    const tensors = new Map([...roles.generator.state(), ...roles.discriminator.state(), ...roles.ema.state()])
+    this.captureTensors(tensors, { ...progress, counters: { ...roles.generator.counters(), ...roles.discriminator.counters(), ...roles.ema.counters() } })
   }
 
   captureTensors(tensors: ReadonlyMap<string, Tensor>, progress: Progress): void {
