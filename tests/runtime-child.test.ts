@@ -3,6 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { type ChildOptions, startChild } from "../src/runtime/child.ts"
@@ -97,6 +99,19 @@ describe("child process", () => {
     yield* child.client.Stubborn().pipe(Effect.ignoreCause, Effect.forkChild)
     yield* child.client.Wait({ millis: 1 })
     assert.deepInclude(yield* child.stop, { code: null, signal: "SIGKILL" })
+  }))
+})
+
+describe("death of the supervisor", () => {
+  it.live("by SIGKILL leaves no child behind, however busy that one is", () => Effect.gen(function*() {
+    const supervisor = yield* Effect.acquireRelease(
+      Effect.sync(() => spawn(process.execPath, [join(import.meta.dirname, "runtime/lonely-supervisor.ts")], { stdio: ["ignore", "pipe", "inherit"] })),
+      (process) => Effect.sync(() => process.kill("SIGKILL"))
+    )
+    const pid = Number(yield* Effect.promise(async () => String((await once(supervisor.stdout, "data"))[0])))
+    assert.isTrue(isAlive(pid))
+    supervisor.kill("SIGKILL")
+    yield* gone(pid)
   }))
 })
 
