@@ -46,7 +46,7 @@ export const LoadRequest = Schema.Struct({
   run: Schema.String, run_dir: Schema.String,
   /** Variants of the study: a later one finds the latents of an earlier one. */
   variants: Schema.Int,
-  config: RunConfig, data: DataSpec, eval_data: Schema.NullOr(Schema.String), device: Schema.String, random_weights: Schema.Boolean,
+  config: RunConfig, data: DataSpec, eval_data: Schema.NullOr(Schema.String), device: Schema.String,
   /** Directory of the latents' cache, shared by all runs of this user. */
   cache_dir: Schema.String,
   /** Checkpoint directory to go on from, already chosen by the supervisor; null starts anew. */

@@ -74,15 +74,15 @@ const buildTree = Effect.fnUntraced(function*(prepared: Prepared, session: Sessi
   const generator = yield* generatorActor(state)
   const discriminator = yield* discriminatorActor(state)
   const ema = yield* emaActor(state)
+  const driver = yield* trainer({
+    run, config, setup, stepsPerEpoch, latentShape, state, session, reconstruction: frozen.reconstruction,
+    loader, cache, generator, discriminator, ema, evaluator, emit, onSnapshot
+  })
   const training = supervisor({
     ...trainingTree, onEvent: supervision(run, emit),
     children: [
       { ...generator, shutdown: engineChildren.generator.shutdown }, { ...discriminator, shutdown: engineChildren.discriminator.shutdown },
-      { ...ema, shutdown: engineChildren.ema.shutdown },
-      trainer({
-        run, config, setup, stepsPerEpoch, latentShape, state, session, reconstruction: frozen.reconstruction,
-        loader, cache, generator, discriminator, ema, evaluator, emit, onSnapshot
-      })
+      { ...ema, shutdown: engineChildren.ema.shutdown }, driver
     ]
   })
   return supervisor({

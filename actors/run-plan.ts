@@ -44,6 +44,7 @@ export interface RunPlan {
   /** Folder of images, or null for pictures drawn by the program. */
   readonly data: string | null
   readonly device: string
+  /** Frozen networks drawn instead of read, by flag or by profile: a trial, and every record of the run says so. */
   readonly randomWeights: boolean
   readonly variants: ReadonlyArray<PlannedVariant>
   readonly previous: RunJson.RunJson | null
@@ -79,8 +80,8 @@ export const plan = Effect.fnUntraced(function*(options: SuperviseOptions) {
   if (!/^(cpu|cuda(:\d+)?)$/.test(device)) return yield* new InvalidDevice({ device })
   const data = options.data === undefined ? previous?.data ?? null : resolve(options.data)
   const sets = options.sets.length > 0 ? options.sets : previous?.sets ?? []
-  const randomWeights = options.randomWeights || (previous?.random_weights ?? false)
-  const load = (profile: string | undefined) => loadStudy(configFile, { profile, sets, data: data ?? undefined, randomWeights })
+  const randomAsked = options.randomWeights || (previous?.random_weights ?? false)
+  const load = (profile: string | undefined) => loadStudy(configFile, { profile, sets, data: data ?? undefined, randomWeights: randomAsked })
 
   /** `paper` where its pretrained files and a GPU are there, else `tiny`; a config without profiles is taken as it is. */
   const chooseProfile = Effect.gen(function*() {
@@ -116,6 +117,7 @@ export const plan = Effect.fnUntraced(function*(options: SuperviseOptions) {
     }
     variants.push({ ...variant, run: variant.name === null ? name : `${name}/${variant.name}`, dir: variantDir, previous: before })
   }
+  const randomWeights = study.variants.some(({ config }) => config.weights.source === "random")
   const plan: RunPlan = { name, kind, dir, profile: profile ?? null, sets, data: folder, device, randomWeights, variants, previous, configFile }
   return plan
 })

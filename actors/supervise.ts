@@ -64,7 +64,7 @@ const keeperOptions = (plan: RunPlan, variant: PlannedVariant, base: Pick<Keeper
   ...base, run: variant.run, stopAfter, environment: Environment.forEngine(plan.device), hangSeconds: variant.config.supervision.hang_seconds,
   request: {
     run: variant.run, run_dir: variant.dir, variants: plan.variants.length, config: variant.config, data: dataSpec(variant), eval_data: variant.config.eval.data_path, device: plan.device,
-    random_weights: plan.randomWeights, cache_dir: cacheDir()
+    cache_dir: cacheDir()
   }
 })
 
@@ -168,13 +168,12 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
   for (const change of plan.previous === null ? [] : Environment.changes(plan.previous.environment, study.environment)) {
     journal.emit(event("environment.changed", plan.name, change))
   }
-  const log = yield* journal.open(plan.dir, plan.name)
-
   const current = RunStatus.make({
     name: plan.name, kind: plan.kind, profile: plan.profile, device: plan.device, precision: loaded.precision,
     data: plan.data ?? "drawn pictures", random_weights: plan.randomWeights
   }, started)
   status = current
+  const log = yield* journal.open(plan.dir, plan.name)
   let tree: Supervisor<never> | null = null
   let checkpointer: Checkpointer | null = null
   const toStatus = (): Status => current.toStatus({

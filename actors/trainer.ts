@@ -4,12 +4,14 @@
  * The order must not change: the place in the data moves on only after the whole step, snapshots are taken between two steps only, and the
  * evaluation sees the weights of the step it is named after. It has no mailbox: what is asked of it waits for the next step boundary.
  */
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type { RunConfig } from "../src/config/schema.ts"
 import { type ActorDown } from "../src/runtime/actor.ts"
 import type { Child } from "../src/runtime/child-spec.ts"
+import { monotonicMillisUnsafe } from "../src/runtime/monotonic.ts"
 import { withOwner } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
 import type { Actors } from "../src/train/actors.ts"
@@ -78,7 +80,8 @@ const again = <A, E>(ask: Effect.Effect<A, E | ActorDown>): Effect.Effect<A, E |
 /** Steps are synchronous work: between two of them the event loop gets a turn, for requests, reports and the loader. */
 const breathe = Effect.callback<void>((resume) => { setImmediate(() => resume(Effect.void)) })
 
-export const trainer = (options: Options): Child => {
+export const trainer = Effect.fnUntraced(function*(options: Options) {
+  const clock = yield* Clock.Clock
   const { cache, config, discriminator, ema, emit, generator, loader, reconstruction, run, session, setup, state, stepsPerEpoch } = options
   let busy = false
   let lastMillis: number | null = null
@@ -185,7 +188,7 @@ export const trainer = (options: Options): Child => {
       busy = true
       const result = yield* oneStep(progress)
       busy = false
-      lastMillis = performance.now()
+      lastMillis = monotonicMillisUnsafe(clock)
       if (result.nonFinite !== null) {
         session.skipped.add(step)
         return yield* Effect.die(new Error(`the ${result.nonFinite}'s gradient was not finite at step ${step}; the step is passed over`))
@@ -216,7 +219,7 @@ export const trainer = (options: Options): Child => {
     yield* Deferred.succeed(session.done, { step: progress.step, finished, means: Object.keys(partial).length === 0 ? progress.last_epoch : partial })
   })
 
-  return {
+  const child: Child = {
     name: "trainer", shutdown: engineChildren.trainer.shutdown,
     activity: () => ({ busy, op: `step ${session.progress.step}`, mailbox: null, lastMillis }),
     run: (ready) => Effect.gen(function*() {
@@ -228,7 +231,8 @@ export const trainer = (options: Options): Child => {
       return yield* Effect.never
     })
   }
-}
+  return child
+})
 
 const tensorsOf = ({ augFake, augGenerator, augReal, noise }: Draws): ReadonlyArray<Tensor> =>
   [...(noise === null ? [] : [noise.sigma, noise.normal]), augGenerator, ...augFake, ...augReal]
