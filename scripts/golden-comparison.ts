@@ -1,0 +1,92 @@
+/** Compares a golden file's outputs with those of the project's step, each against its tolerance. */
+import type { Precision } from "../src/nn/precision.ts"
+import * as T from "../src/tensor/ops.ts"
+import { scope } from "../src/tensor/scope.ts"
+import type { Tensor } from "../src/tensor/tensor.ts"
+import { type SafetensorsFile, openSafetensors } from "../src/tensor/weights.ts"
+import { type Comparison, goldenRate, goldenRoles, goldenSteps, InvalidGolden, runGoldenStep } from "./golden-step.ts"
+
+/** Right float32 implementations meet these: L2 errors relative to the output (gradients: to the whole gradient). */
+const FP32 = { output: 1e-4, gradient: 1e-4, weight: 1e-5 }
+/** What plain PyTorch under autocast differs from float32 by; bounds hold for the first step, later ones drift apart. */
+const BF16 = { z: 1e-2, recon: 1e-2, loss: 3e-2, weight: 0.1, logits: 0.15, cosine: 0.1 }
+
+const tolerance = (precision: Precision, step: number, name: string): number | null => {
+  if (precision === "fp32") return FP32.output
+  if (step > 0) return null
+  if (name === "z" || name === "recon") return BF16[name]
+  return name.startsWith("logits") ? BF16.logits : name === "adaptive_weight" ? BF16.weight : BF16.loss
+}
+
+const float = (t: Tensor) => T.to(t, { dtype: "float32" })
+const norm = (t: Tensor): number => scope(() => T.item(T.norm(float(t))))
+const distance = (a: Tensor, b: Tensor): number => scope(() => norm(T.sub(T.reshape(float(a), b.shape), b)))
+const dot = (a: Tensor, b: Tensor): number => scope(() => T.item(T.sum(T.mul(float(a), b))))
+const relative = (error: number, size: number): number => (error === 0 ? 0 : error / size)
+
+/**
+ * Weights whose gradient is nothing but rounding noise: softmax does not see key biases, and the norm after a convolution of the
+ * heads takes its bias out again. AdamW turns noise into steps of up to its rate, so they are held to the distance that two
+ * such walks can be apart.
+ */
+const noisy = /attention\.key\.bias$|^final\.disc\.heads\.\d+\.(0\.0|1\.fn\.0)\.bias$/
+
+const gradients = (file: SafetensorsFile, outputs: ReadonlyMap<string, Tensor>, precision: Precision): ReadonlyArray<Comparison> => {
+  const pairs = [...outputs].filter(([name]) => name.startsWith("grad.")).map(([name, got]) => ({ name, got, expected: file.read(`step0.out.${name}`) }))
+  const whole = Math.hypot(...pairs.map(({ expected }) => norm(expected)))
+  const got = Math.hypot(...pairs.map(({ got }) => norm(got)))
+  const cosine = pairs.reduce((sum, { got, expected }) => sum + dot(got, expected), 0) / (whole * got)
+  return [
+    ...pairs.map(({ name, got, expected }) => ({
+      name: `step0.${name}`, error: relative(distance(got, expected), whole), tolerance: precision === "fp32" ? FP32.gradient : null
+    })),
+    { name: "step0.grad (1 - cosine)", error: 1 - cosine, tolerance: precision === "fp32" ? FP32.gradient : BF16.cosine }
+  ]
+}
+
+/** Everything that the file holds an expected value of. */
+export const compareGolden = (path: string, precision: Precision): ReadonlyArray<Comparison> => {
+  const file = openSafetensors(path)
+  try {
+    const steps = goldenSteps(file)
+    const roles = goldenRoles(file, path, precision)
+    try {
+      const comparisons: Array<Comparison> = []
+      for (let step = 0; step < steps; step++) {
+        scope(() => {
+          const outputs = new Map<string, Tensor>()
+          const { losses, weight } = runGoldenStep(file, roles, step, undefined, outputs)
+          const scalars = { rec_loss: losses.rec, lpips_loss: losses.lpips, gan_loss: losses.gan, adaptive_weight: weight, total_loss: losses.total, disc_loss: losses.disc }
+          const expected = (name: string) => file.read(`step${step}.out.${name}`)
+          for (const [name, value] of Object.entries(scalars)) {
+            const want = T.item(expected(name))
+            comparisons.push({ name: `step${step}.${name}`, error: relative(Math.abs((value ?? Number.NaN) - want), Math.abs(want)), tolerance: tolerance(precision, step, name) })
+          }
+          for (const name of ["z", "recon", "logits_fake", "logits_real"]) {
+            const got = outputs.get(name)
+            if (got === undefined) throw new InvalidGolden(`the step gave no ${name}`)
+            comparisons.push({ name: `step${step}.${name}`, error: relative(distance(got, expected(name)), norm(expected(name))), tolerance: tolerance(precision, step, name) })
+          }
+          if (step === 0) comparisons.push(...gradients(file, outputs, precision))
+          for (const tensor of outputs.values()) tensor.dispose()
+        })
+      }
+      const final = new Map([...roles.generator.state(), ...roles.ema.state(), ...roles.discriminator.state()])
+      for (const name of file.tensors.keys()) {
+        if (!name.startsWith("final.")) continue
+        scope(() => {
+          const expected = file.read(name)
+          const got = final.get(name.slice("final.".length))
+          if (got === undefined) throw new InvalidGolden(`the roles have no state named ${name}`)
+          if (noisy.test(name)) comparisons.push({ name: `${name} (largest difference)`, error: T.maxAbs(T.sub(got, expected)), tolerance: 2 * steps * goldenRate(file) })
+          else comparisons.push({ name, error: relative(distance(got, expected), norm(expected)), tolerance: precision === "fp32" ? FP32.weight : null })
+        })
+      }
+      return comparisons
+    } finally {
+      for (const role of Object.values(roles)) role.dispose()
+    }
+  } finally {
+    file.close()
+  }
+}

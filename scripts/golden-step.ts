@@ -1,0 +1,172 @@
+/**
+ * Runs the project's own training step on a golden file (the format of tests/golden/stage1_tiny.safetensors) and compares every
+ * output: same models, same split backward, same optimiser as a run's, with the file's weights and draws put in.
+ */
+import { dinov2Spec } from "../src/models/dinov2.ts"
+import { dinoSpec } from "../src/models/dino.ts"
+import { type DiscriminatorConfig, headsSpec } from "../src/models/dino-discriminator.ts"
+import { lpipsSpec } from "../src/models/lpips.ts"
+import { type DecoderConfig, decoderSpec } from "../src/models/vit-decoder.ts"
+import { checkWeights } from "../src/models/check-weights.ts"
+import type { Spec } from "../src/nn/parameters.ts"
+import type { Precision } from "../src/nn/precision.ts"
+import * as T from "../src/tensor/ops.ts"
+import { keep, scope } from "../src/tensor/scope.ts"
+import type { Tensor } from "../src/tensor/tensor.ts"
+import type { SafetensorsFile } from "../src/tensor/weights.ts"
+import { direct, runDirect } from "../src/train/direct.ts"
+import { Discriminator } from "../src/train/discriminator.ts"
+import { Ema } from "../src/train/ema.ts"
+import { FrozenEncoder } from "../src/train/frozen-encoder.ts"
+import { Generator } from "../src/train/generator.ts"
+import { ReconstructionLoss } from "../src/train/reconstruction-loss.ts"
+import { constant } from "../src/train/schedule.ts"
+import { type Hyperparameters, type StepResult, trainStep } from "../src/train/step.ts"
+
+/** The file is not a golden file, or is damaged. */
+export class InvalidGolden extends Error {
+  override readonly name = "InvalidGolden"
+}
+
+interface GoldenConfig {
+  readonly batch: number
+  readonly enc: { readonly dim: number; readonly layers: number; readonly heads: number; readonly patch: number; readonly size: number; readonly registers: number }
+  readonly dec: { readonly dim: number; readonly layers: number; readonly heads: number; readonly mlp: number; readonly patch: number; readonly eps: number }
+  readonly vgg: readonly [number, number, number, number, number]
+  readonly dino: { readonly dim: number; readonly layers: number; readonly heads: number; readonly patch: number; readonly eps: number; readonly key_depths: ReadonlyArray<number> }
+  readonly ks: number
+}
+
+interface GoldenHyperparameters {
+  readonly lr: number
+  readonly ema_decay: number
+  readonly disc_weight: number
+  readonly perceptual_weight: number
+  readonly max_d_weight: number
+}
+
+export interface Comparison {
+  readonly name: string
+  readonly error: number
+  /** Null where the precision has no bound for it. */
+  readonly tolerance: number | null
+}
+
+const json = <A>(file: SafetensorsFile, key: string): A => {
+  const text = file.metadata.get(key)
+  if (text === undefined) throw new InvalidGolden(`metadata has no ${key}; expected a file written by the reference step`)
+  try {
+    return JSON.parse(text) as A
+  } catch {
+    throw new InvalidGolden(`metadata's ${key} is not JSON: ${text.slice(0, 40)}`)
+  }
+}
+
+const read = (file: SafetensorsFile, name: string): Tensor => {
+  if (!file.tensors.has(name)) throw new InvalidGolden(`no tensor named ${name}`)
+  return file.read(name)
+}
+
+/** The file's weights of one model, checked against what the model needs. */
+const weightsOf = (file: SafetensorsFile, path: string, spec: Spec, part: string): Map<string, Tensor> => {
+  const prefix = `weights.${part}.`
+  const found = new Map([...file.tensors].filter(([name]) => name.startsWith(prefix)).map(([name, tensor]) => [name.slice(prefix.length), tensor]))
+  checkWeights(spec, found, path)
+  return new Map(Array.from(found.keys(), (name) => [name, file.read(prefix + name)]))
+}
+
+const sizes = (config: GoldenConfig) => {
+  const { enc, dec, dino } = config
+  const encoder = {
+    hidden_size: enc.dim, num_hidden_layers: enc.layers, num_attention_heads: enc.heads, patch_size: enc.patch, image_size: enc.size,
+    num_register_tokens: enc.registers, mlp_ratio: 4, layer_norm_eps: 1e-6
+  }
+  const decoder: DecoderConfig = {
+    hidden_size: enc.dim, decoder_hidden_size: dec.dim, decoder_num_hidden_layers: dec.layers, decoder_num_attention_heads: dec.heads,
+    decoder_intermediate_size: dec.mlp, patch_size: dec.patch, image_size: (enc.size / enc.patch) * dec.patch, layer_norm_eps: dec.eps
+  }
+  const discriminator: DiscriminatorConfig = {
+    dino: { embed_dim: dino.dim, depth: dino.layers, num_heads: dino.heads, patch_size: dino.patch, mlp_ratio: 4 },
+    heads: { key_depths: dino.key_depths, ks: config.ks, norm_type: "bn", norm_eps: dino.eps, using_spec_norm: true }
+  }
+  return { encoder, decoder, discriminator, vgg: { widths: config.vgg } }
+}
+
+/** Roles with the file's weights, in the project's own classes. */
+export const goldenRoles = (file: SafetensorsFile, path: string, precision: Precision) => {
+  const { encoder, decoder, discriminator, vgg } = sizes(json<GoldenConfig>(file, "config"))
+  const hyper = json<GoldenHyperparameters>(file, "hyperparameters")
+  const optimizer = { schedule: constant(hyper.lr), betas: [0.9, 0.95], eps: 1e-8, weightDecay: 0, clipNorm: null } as const
+  const generator = new Generator({ config: decoder, weights: weightsOf(file, path, decoderSpec(decoder), "decoder"), precision, optimizer })
+  const initial = generator.weights()
+  const ema = new Ema(decoderSpec(decoder), initial, hyper.ema_decay)
+  for (const alias of initial.values()) alias.dispose()
+  return {
+    generator,
+    ema,
+    encoder: new FrozenEncoder({ config: encoder, weights: weightsOf(file, path, dinov2Spec(encoder), "encoder"), precision, inputSize: encoder.image_size }),
+    reconstruction: new ReconstructionLoss({ config: vgg, weights: weightsOf(file, path, lpipsSpec(vgg), "lpips"), precision }),
+    discriminator: new Discriminator({
+      config: discriminator, dino: weightsOf(file, path, dinoSpec(discriminator.dino), "dino"), weights: weightsOf(file, path, headsSpec(discriminator), "disc"),
+      precision, loss: "hinge", generatorLoss: "vanilla", optimizer
+    })
+  }
+}
+export type GoldenRoles = ReturnType<typeof goldenRoles>
+
+export const goldenHyperparameters = (file: SafetensorsFile): Hyperparameters => {
+  const hyper = json<GoldenHyperparameters>(file, "hyperparameters")
+  return {
+    perceptualWeight: hyper.perceptual_weight, discWeight: hyper.disc_weight, maxDiscWeight: hyper.max_d_weight, discUpdates: 1,
+    microBatch: json<GoldenConfig>(file, "config").batch
+  }
+}
+
+export const goldenSteps = (file: SafetensorsFile): number => {
+  const steps = Number(file.metadata.get("steps"))
+  if (!Number.isInteger(steps) || steps < 1) throw new InvalidGolden(`metadata's steps: expected a whole number, got ${String(file.metadata.get("steps"))}`)
+  return steps
+}
+
+/** The learning rate of both optimisers. */
+export const goldenRate = (file: SafetensorsFile): number => json<GoldenHyperparameters>(file, "hyperparameters").lr
+
+/** Runs one step with the file's images and draws. `outputs`, where given, receives copies of the tensors that pass between the roles. */
+export const runGoldenStep = (
+  file: SafetensorsFile, roles: GoldenRoles, step: number, hyper: Hyperparameters = goldenHyperparameters(file), outputs: Map<string, Tensor> = new Map()
+): StepResult => scope(() => {
+  const input = (name: string) => read(file, `step${step}.in.${name}`)
+  const copied = (name: string, t: Tensor): Tensor => {
+    outputs.set(name, keep(T.clone(t)))
+    return t
+  }
+  const actors = direct({
+    ...roles,
+    encoder: { features: (...args) => copied("z", roles.encoder.features(...args)) },
+    generator: {
+      forward: (...args) => copied("recon", roles.generator.forward(...args)),
+      adaptiveWeight: (...args) => roles.generator.adaptiveWeight(...args),
+      backward(...args) {
+        roles.generator.backward(...args)
+        for (const [name, gradient] of roles.generator.gradients()) copied(`grad.${name}`, gradient)
+      },
+      update: () => roles.generator.update(),
+      weights: () => roles.generator.weights(),
+      reconstruct: (...args) => roles.generator.reconstruct(...args)
+    },
+    discriminator: {
+      judge: (...args) => roles.discriminator.judge(...args),
+      learn(...args) {
+        const lesson = roles.discriminator.learn(...args)
+        copied("logits_fake", lesson.logitsFake)
+        copied("logits_real", lesson.logitsReal)
+        return lesson
+      }
+    }
+  })
+  const draws = {
+    noise: { sigma: input("noise_sigma"), normal: input("noise") },
+    augGenerator: input("aug_gen"), augFake: [input("aug_fake")], augReal: [input("aug_real")]
+  }
+  return runDirect(trainStep(actors, { images: input("images"), latents: null, draws }, { lpips: true, adversarial: true, discriminator: true }, hyper))
+})
