@@ -117,7 +117,7 @@ describe("death of the supervisor", () => {
 
 describe("hangs of a real process", () => {
   it.live("stopped: silent", () => Effect.gen(function*() {
-    const child = yield* start({ heartbeat: { ...patient, silence: "300 millis" } })
+    const child = yield* start({ heartbeat: { ...patient, silence: "1 second" } })
     yield* child.client.Add({ a: 1, b: 1 })
     const waiting = yield* Effect.forkChild(Effect.flip(child.client.Wait({ millis: 60_000 })), { startImmediately: true })
     while (child.heartbeat() === null) yield* Effect.sleep(10)
@@ -129,14 +129,14 @@ describe("hangs of a real process", () => {
   }))
 
   it.live("its event loop blocked", () => Effect.gen(function*() {
-    const child = yield* start({ heartbeat: { ...patient, loopBlocked: "200 millis" } })
+    const child = yield* start({ heartbeat: { ...patient, loopBlocked: "500 millis" } })
     const error = yield* Effect.flip(child.client.Block({ millis: 60_000, operation: 0 }))
     assert.deepInclude(error, { _tag: "ChildHung", kind: "loop blocked", op: null })
   }))
 
   it.live("an operation that never returns, by its name", () => Effect.gen(function*() {
     const child = yield* start({
-      heartbeat: { ...patient, loopBlocked: "200 millis", opDeadline: (op) => op === 7 ? "400 millis" : "10 seconds" },
+      heartbeat: { ...patient, loopBlocked: "500 millis", opDeadline: (op) => op === 7 ? "400 millis" : "10 seconds" },
       opName: (op) => `matmul#${op}`
     })
     yield* child.client.Block({ millis: 600, operation: 3 }) // long, allowed

@@ -1,5 +1,6 @@
 /** Random fault schedules against the supervisor, on virtual time: what holds whatever fails, and whenever. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -8,6 +9,8 @@ import { TestClock } from "effect/testing"
 import type { Child } from "../src/runtime/child-spec.ts"
 import type { SupervisionEvent } from "../src/runtime/supervision-event.ts"
 import { supervisor } from "../src/runtime/supervisor.ts"
+
+class Failed extends Data.TaggedError("Failed")<{}> {}
 
 const within = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
@@ -71,7 +74,7 @@ const play = Effect.fnUntraced(function*(plan: typeof Plan.Type) {
         yield* ready
         if (life.life > 0) yield* Effect.sleep(life.life * stepMillis)
         if (life.how === "dies") return yield* Effect.die(new Error("crash"))
-        if (life.how === "fails") return yield* Effect.fail(new Error("failure"))
+        if (life.how === "fails") return yield* new Failed()
       })
     }
   }

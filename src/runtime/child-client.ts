@@ -36,8 +36,8 @@ type Call = (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>
 const lostInstead = (call: Call, lost: Effect.Effect<never, ChildLost>): Call => (...args) => {
   const result = call(...args)
   return Stream.isStream(result)
-    ? Stream.catchCause(result, (cause) => isTransport(cause) ? Stream.fromEffect(lost) : Stream.failCause(cause))
-    : Effect.catchCause(result, (cause) => isTransport(cause) ? lost : Effect.failCause(cause))
+    ? Stream.catchCauseIf(result, isTransport, () => Stream.fromEffect(lost))
+    : Effect.catchCauseIf(result, isTransport, () => lost)
 }
 
 /** A pipe that breaks while being written to is a defect in the protocol's eyes. */

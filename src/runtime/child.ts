@@ -52,7 +52,13 @@ export const startChild = Effect.fnUntraced(function*<Rpcs extends Rpc.Any>(opti
   const hung = yield* Deferred.make<ChildHung>()
   const lost = Effect.flatMap(running.exited, (exited) =>
     Effect.flatMap(Deferred.poll(hung), Option.match({ onNone: () => Effect.fail<ChildLost>(exited), onSome: Effect.flatMap((why) => Effect.fail<ChildLost>(why)) })))
-  const lostSoon = Effect.raceFirst(lost, Effect.andThen(Effect.sleep(brokenPipe), Effect.sync(() => running.kill("SIGKILL")).pipe(Effect.andThen(Effect.never))))
+  const lostSoon = Effect.timeoutOrElse(lost, {
+    duration: brokenPipe,
+    orElse: () => Effect.suspend(() => {
+      running.kill("SIGKILL")
+      return lost
+    })
+  })
 
   const client = yield* makeChildClient(options.group, running.requests, lostSoon)
   const stop = stopInOrder(options, running, client)

@@ -55,7 +55,7 @@ export const openEventLog = Effect.fnUntraced(function*<A extends object>(option
   const { dir, dropped: gap } = options
   const capacity = options.capacity ?? defaultCapacity
   const clock = yield* Clock.Clock
-  const encode = Schema.encodeSync(Schema.toCodecJson(options.schema))
+  const encode = encoderOf(options.schema)
   const end = yield* findEnd(dir)
   const writer = makeSegmentWriter(dir, options.segmentBytes ?? defaultSegmentBytes, end.segment)
 
@@ -133,12 +133,12 @@ export const openEventLog = Effect.fnUntraced(function*<A extends object>(option
     let failures = 0
     while (true) {
       yield* work.await
-      yield* Effect.raceFirst(Effect.sleep(options.batch ?? defaultBatch), hurry.await)
+      yield* Effect.timeoutOption(hurry.await, options.batch ?? defaultBatch)
       work.closeUnsafe()
       hurry.closeUnsafe()
       failures = (yield* Effect.uninterruptible(attempt)) ? 0 : failures + 1
       if (failures === 0) continue
-      yield* Effect.raceFirst(Effect.sleep(delayMillis(retry, failures, 0)), hurry.await)
+      yield* Effect.timeoutOption(hurry.await, delayMillis(retry, failures, 0))
       work.openUnsafe()
     }
   }).pipe(Effect.forkScoped)
@@ -153,6 +153,9 @@ export const openEventLog = Effect.fnUntraced(function*<A extends object>(option
 
   return { append, flush, lastSeq: () => seq, written: () => written, dropped: () => dropped } satisfies EventLog<A>
 })
+
+/** Throws on an event that is none: the writer catches it for that one event. */
+const encoderOf = <A>(schema: Schema.Codec<A>) => Schema.encodeSync(Schema.toCodecJson(schema))
 
 const messageOf = (error: unknown) => error instanceof Error ? error.message : String(error)
 
