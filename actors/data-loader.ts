@@ -14,6 +14,7 @@ import * as T from "../src/tensor/ops.ts"
 import { scope, withOwner } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
 import { type Event, make as event } from "./events.ts"
+import { faultable } from "./fault-points.ts"
 import { engineChildren } from "./tree.ts"
 
 /** One batch; its receiver takes the images over, and disposes them. */
@@ -86,7 +87,7 @@ export const dataLoader = (options: Options) => {
           }
         })),
         (made) => Effect.sync(made.close))
-      return {
+      return faultable("data_loader", {
         batch: Effect.fnUntraced(function*(epoch: number, position: number) {
           // Anything but unreadable images is a crash: the loader restarts, and the batch is asked for again.
           const pictures = yield* Effect.promise(() => ahead.take(epoch * perEpoch + position).catch((cause: unknown) => {
@@ -99,7 +100,7 @@ export const dataLoader = (options: Options) => {
           if (corrupt.size > maxCorrupt) return yield* new TooManyCorrupt({ max: maxCorrupt, paths: [...corrupt].map(([path, reason]) => `${path}: ${reason}`) })
           return new Batch(withOwner("data_loader", () => toImages(pictures.pixels, pictures.samples.length, size)), pictures.samples)
         })
-      }
+      })
     })
   })
 }

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { actor } from "../src/runtime/actor.ts"
 import { detach } from "../src/tensor/grad.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
+import { faultable } from "./fault-points.ts"
 import { owned, reclaimed } from "./ownership.ts"
 import type { TrainingState } from "./training-state.ts"
 import { engineChildren } from "./tree.ts"
@@ -12,11 +13,11 @@ export const emaActor = (state: TrainingState) => actor({
   init: Effect.gen(function*() {
     yield* reclaimed("ema")
     const role = yield* owned("ema", () => state.ema())
-    return {
+    return faultable("ema", {
       follow: (weights: ReadonlyMap<string, Tensor>) => owned("ema", () => role.follow(weights)),
       /** Aliases of the averaged weights; the asker frees them. */
       weights: () => owned("ema", () => new Map([...role.weights()].map(([name, weight]) => [name, detach(weight)] as const))),
       saved: () => owned("ema", () => ({ state: role.state(), counters: role.counters() }))
-    }
+    })
   })
 })

@@ -27,6 +27,7 @@ import type { FrozenEncoder } from "../src/train/frozen-encoder.ts"
 import type { ReconstructionLoss } from "../src/train/reconstruction-loss.ts"
 import { toImages } from "./data-loader.ts"
 import { type Event, make as event } from "./events.ts"
+import { faultable } from "./fault-points.ts"
 import { owned, reclaimed } from "./ownership.ts"
 import { engineChildren } from "./tree.ts"
 
@@ -86,7 +87,7 @@ export const evaluatorActor = (options: Options) => {
     name: "evaluator", capacity: engineChildren.evaluator.capacity,
     init: Effect.gen(function*() {
       yield* reclaimed("evaluator")
-      return {
+      return faultable("evaluator", {
         /** `weights` are float32 and stay the asker's. */
         evaluate: Effect.fnUntraced(function*(step: number, weights: ReadonlyMap<string, Tensor>) {
           const started = performance.now()
@@ -116,7 +117,7 @@ export const evaluatorActor = (options: Options) => {
             seconds: (performance.now() - started) / 1000, picture: path
           }))
         }, Effect.tapError(() => reclaimed("evaluator")))
-      }
+      })
     })
   })
 }

@@ -14,6 +14,7 @@ import * as T from "../src/tensor/ops.ts"
 import { scope, withOwner } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
 import { type Event, make as event } from "./events.ts"
+import { faultable } from "./fault-points.ts"
 import { engineChildren } from "./tree.ts"
 
 export interface Options {
@@ -86,7 +87,7 @@ export const featureCache = (options: Options) => {
         if (stored.paused !== null) emit(event("feature_cache.failed", run, { reason: stored.paused.message }))
       })
 
-      return {
+      return faultable("feature_cache", {
         /** Clean latents [B,N,C] of a batch's images; the images stay the asker's. */
         features: Effect.fnUntraced(function*(images: Tensor, samples: ReadonlyArray<Sample>) {
           if (cache === null) return latents(encodeBatch(images))
@@ -99,7 +100,7 @@ export const featureCache = (options: Options) => {
           return latents(z)
         }),
         usage: () => Effect.sync(() => usage(cache))
-      }
+      })
     }),
     // What nobody will read is either a letter's arguments, which stay the asker's, or latents of ours.
     onDrop: (values) => { for (const value of values) if (value instanceof Latents) value.z.dispose() }
