@@ -91,10 +91,10 @@ export const writer = ({ handle, loaded }: LiveEngine): Writer => {
 
 /** Trains to the end (or to `stopAfter`, or until stopped), with every report passed on. */
 export const train = (options: Options, { handle }: LiveEngine) =>
-  Effect.raceFirst(
+  Effect.map(Effect.all([
     handle.client.Train({ until: options.stopAfter }),
-    handle.client.Reports().pipe(Stream.runForEach(options.onReport), Effect.andThen(Effect.never))
-  )
+    Stream.runForEach(handle.client.Reports(), options.onReport)
+  ], { concurrency: "unbounded" }), ([trained]) => trained)
 
 /** Names of what no restart cures: the run ends with the error itself. */
 const hopeless = new Set(["InvalidWeights", "NoDevice", "InvalidData", "CheckpointDamaged"])

@@ -98,7 +98,7 @@ const describe = (cause: unknown): string => cause instanceof Error ? cause.mess
 
 export const engineHandlers = Effect.gen(function*() {
   const home = yield* Effect.scope
-  const reports = yield* Queue.unbounded<Protocol.Report>()
+  const reports = yield* Queue.unbounded<Protocol.Report, Cause.Done>()
   let running: Running | null = null
   const emit = (happened: Event): void => { Queue.offerUnsafe(reports, { _tag: "Events", events: [happened] }) }
   const onSnapshot = (step: number): void => { Queue.offerUnsafe(reports, { _tag: "SnapshotTaken", step }) }
@@ -162,9 +162,10 @@ export const engineHandlers = Effect.gen(function*() {
     Train: ({ until }: { readonly until: number | null }) => Effect.suspend(() => {
       if (running === null) return Effect.fail(notLoaded)
       running.session.until = until
-      return Effect.andThen(running.session.begin.open, Deferred.await(running.session.done))
+      // The stream of reports ends with training, so that whoever reads it to its end has missed nothing.
+      return running.session.begin.open.pipe(Effect.andThen(Deferred.await(running.session.done)), Effect.tap(() => Queue.end(reports)))
     }),
-    Reports: () => Stream.merge(Stream.fromQueue(reports), Stream.fromSchedule(Schedule.spaced(pulseEvery)).pipe(Stream.map(pulse))),
+    Reports: () => Stream.merge(Stream.fromQueue(reports), Stream.fromSchedule(Schedule.spaced(pulseEvery)).pipe(Stream.map(pulse)), { haltStrategy: "left" }),
     TakeSnapshot: () => Effect.sync(() => { if (running !== null) running.session.snapshotRequested = true }),
     Saved: ({ step }: { readonly step: number }) => Effect.sync(() => { if (running !== null) running.session.savedStep = step }),
     Stop: () => Effect.sync(() => { if (running !== null) running.session.stopRequested = true }),

@@ -1,6 +1,7 @@
 /** The engine process: loads the addon, serves the supervisor's requests on fd 3, beats on fd 4, and dies with its parent. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
 import { heartbeatFd, servePort } from "../src/runtime/engine-port.ts"
 import { dieWithParent, startHeartbeat } from "../src/tensor/heartbeat.ts"
 import { Engine } from "./engine-protocol.ts"
@@ -18,4 +19,8 @@ const program = Effect.gen(function*() {
 // SIGINT at a terminal goes to the whole foreground group, but ending the run is the supervisor's to decide.
 process.on("SIGINT", () => undefined)
 process.on("SIGHUP", () => undefined)
-NodeRuntime.runMain(program)
+// The native threads would keep the process alive: it ends when its work has.
+NodeRuntime.runMain(program, { teardown: (exit, onExit) => Runtime.defaultTeardown(exit, (code) => {
+  onExit(code)
+  process.exit(code)
+}) })

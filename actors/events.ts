@@ -34,7 +34,9 @@ export const table = {
   "engine.exited": event("error", "engine", {
     pid: Schema.Int, code: Schema.NullOr(Schema.Int), signal: Schema.NullOr(Schema.String), step: Schema.NullOr(step), stderr: Schema.Array(Schema.String)
   }),
-  "engine.hung": event("error", "engine", { pid: Schema.Int, op: Schema.NullOr(Schema.String), silent_seconds: seconds, step: Schema.NullOr(step) }),
+  "engine.hung": event("error", "engine", {
+    pid: Schema.Int, kind: Schema.String, process: Schema.String, op: Schema.NullOr(Schema.String), silent_seconds: seconds, step: Schema.NullOr(step)
+  }),
   "engine.stderr": event("warn", "engine", { line: Schema.String }),
   "environment.changed": event("warn", "supervisor", { variable: Schema.String, was: Schema.NullOr(Schema.String), is: Schema.NullOr(Schema.String) }),
 

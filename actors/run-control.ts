@@ -1,6 +1,7 @@
-/** What the control socket of a run answers: `GET /status`, `POST /stop`, `POST /checkpoint`. Events are read from the log itself. */
+/** What the control socket of a run answers: `GET /status`, `GET /events?after=SEQ`, `POST /stop`, `POST /checkpoint`. */
 import * as Effect from "effect/Effect"
-import { json, route, serveControl } from "../src/runtime/control.ts"
+import { json, ndjson, route, serveControl } from "../src/runtime/control.ts"
+import { followEvents } from "../src/runtime/event-reader.ts"
 import type { Status } from "./status.ts"
 
 export interface Controls {
@@ -13,6 +14,7 @@ export const serve = (dir: string, { checkpoint, status, stop }: Controls) => se
   dir,
   routes: [
     route("GET", "/status", () => Effect.sync(() => json(status()))),
+    route("GET", "/events", ({ query, signal }) => Effect.succeed(ndjson(followEvents(dir, { after: Number(query.get("after") ?? 0), signal })))),
     route("POST", "/stop", () => Effect.sync(() => { stop(); return json({ schema: 1, accepted: true }) })),
     route("POST", "/checkpoint", () => Effect.sync(() => { checkpoint(); return json({ schema: 1, accepted: true }) }))
   ]

@@ -116,7 +116,7 @@ export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
       if (Keeper.isLost(error)) {
         emit(error._tag === "ChildExited"
           ? event("engine.exited", run, { pid: error.pid, code: error.code, signal: error.signal, step: status.step(), stderr: [...error.stderr] })
-          : event("engine.hung", run, { pid: error.pid, op: error.op, silent_seconds: error.seconds, step: status.step() }))
+          : event("engine.hung", run, { pid: error.pid, kind: error.kind, process: error.process, op: error.op, silent_seconds: error.seconds, step: status.step() }))
       }
       const lost = happened.offender === "engine" ? status.step() - (checkpointer.committedStep() ?? 0) : null
       emit(event("supervisor.child_down", run, {
