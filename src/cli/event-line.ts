@@ -32,7 +32,7 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
     `${e.signal ?? `code ${e.code ?? "unknown"}`}${e.step === null ? "" : ` at step ${count(e.step)}`}`, e.stderr.at(-1) ?? null
   )],
   "engine.hung": (e) => ["hung", some(
-    `silent for ${span(e.silent_seconds)}${e.step === null ? "" : ` at step ${count(e.step)}`}`, e.op !== null && `in ${e.op}`
+    `${e.kind} for ${span(e.silent_seconds)}${e.step === null ? "" : ` at step ${count(e.step)}`}`, e.op !== null && `in ${e.op}`
   )],
   "engine.stderr": (e) => ["says", e.line],
   "environment.changed": (e) => ["changed", `${e.variable} was ${e.was ?? "unset"}, is ${e.is ?? "unset"}: bits may differ`],

@@ -68,8 +68,8 @@ export const openPrinter = (terminal: Terminal, version: string, pid: number): P
       if (block && event.type === "train.step") return
       const line = eventLine(event, stamp(event.time), paint)
       if (line === null) return
-      // The headline is the first line, whatever was found out on the way to it; but nothing that went wrong waits for it.
-      if (headed !== null || event.level !== "info" || event.type === "signal.received") print(line)
+      // The headline is the first line, whatever was found out on the way to it; but no failure waits for it.
+      if (headed !== null || event.level === "error" || event.type === "signal.received") print(line)
       else held.push(line)
       if (event.type === "signal.received") block?.flush()
     },
