@@ -23,6 +23,7 @@ void define_kernel_quantize(napi_env, napi_value);           // kernel_quantize.
 void define_weights(napi_env, napi_value);                   // weights.cc: tensors from files, hashes
 void define_snapshot(napi_env, napi_value);                  // snapshot_bindings.cc: a state copied, restored, written
 void define_heartbeat(napi_env, napi_value);                 // heartbeat.cc: signs of life, death with the parent
+void define_memory(napi_env, napi_value);                    // arena_allocator.cc: where tensors live
 void define_device(napi_env, napi_value);                    // device.cc
 
 napi_value init(napi_env env, napi_value exports) {
@@ -36,6 +37,7 @@ napi_value init(napi_env env, napi_value exports) {
                           set_error_class(env, constructor);
                           return constructor;
                         })});
+  define_memory(env, exports);
   define_table(env, exports);
   define_create(env, exports);
   define_pointwise(env, exports);

@@ -15,5 +15,10 @@ export const setThreads = (n: number): void => native.setThreads(n)
 export const threads = (): number => native.threads()
 /** libtorch's own account of its BLAS, oneDNN, vector width and threads. */
 export const buildInfo = (): string => native.buildInfo()
+/** Bytes of CPU tensors: in use now, the most since start or `resetPeakMemory`, and the stretch of memory that was ever used. */
+export const memoryStats = (): { readonly live: number; readonly peak: number; readonly extent: number } => native.memoryStats()
+export const resetPeakMemory = (): void => native.resetPeak()
+/** Gives memory that no tensor uses back to the system; otherwise it is kept, as faulting it in again costs more than most operations. */
+export const trimMemory = (): void => native.trimMemory()
 /** Peak resident memory of this process. */
 export const peakBytes = (): number => native.peakBytes()

@@ -125,7 +125,10 @@ export interface Native extends Families {
   readonly opNames: () => string[]
   readonly dieWithParent: (parent: number) => void
   readonly block: (ms: number) => void
-  // device.cc
+  // arena_allocator.cc, device.cc
+  readonly memoryStats: () => { live: number; peak: number; extent: number }
+  readonly trimMemory: () => void
+  readonly resetPeak: () => void
   readonly libtorchVersion: () => string
   readonly deviceProblem: (device: number) => string
   readonly setThreads: (n: number) => void
