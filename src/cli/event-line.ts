@@ -37,7 +37,7 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
   "engine.stderr": (e) => ["says", e.line],
   "environment.changed": (e) => ["changed", `${e.variable} was ${e.was ?? "unset"}, is ${e.is ?? "unset"}: bits may differ`],
   "supervisor.child_down": (e) => ["down", some(
-    e.reason.split("\n")[0] ?? "", e.lost_steps !== null && `${plural(e.lost_steps, "step")} to redo`, `attempt ${e.attempt}/${e.max}`,
+    (e.reason.split("\n")[0] ?? "").replace(`${e.offender}: `, ""), e.lost_steps !== null && `${plural(e.lost_steps, "step")} to redo`, `attempt ${e.attempt}/${e.max}`,
     e.delay_seconds > 0 && `again in ${span(e.delay_seconds)}`
   )],
   "supervisor.gave_up": (e) => ["gave up", some(e.offender, e.reason.split("\n")[0] ?? "")],
@@ -75,7 +75,7 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
 const styles: Readonly<Record<Level, Style>> = { debug: "dim", info: "bold", warn: "yellow", error: "red" }
 
 export const lineOf = ({ actor, detail, level, verb }: { readonly actor: string; readonly level: Level; readonly verb: string; readonly detail: string }, time: string, paint: Paint): string =>
-  `${paint("dim", time)}  ${padEnd(actor, 12)}  ${paint(styles[level], padEnd(verb, 10))}  ${detail}`.trimEnd()
+  `${paint("dim", time)}  ${padEnd(actor, 13)}  ${paint(styles[level], padEnd(verb, 10))}  ${detail}`.trimEnd()
 
 /** Null where there is nothing to say. `time` comes first, as the caller likes to show it. */
 export const eventLine = (event: Event, time: string, paint: Paint): string | null => {

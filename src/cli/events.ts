@@ -45,7 +45,7 @@ const detail = (event: StampedEvent, whole: boolean): string => {
   return [...Object.entries(event).filter(([name]) => !columnFields.has(name)).map(([name, value]) => `${name}=${shown(value)}`), ...variant].join(" ")
 }
 
-const widths = { seq: 6, level: 5, actor: 12, type: 24 }
+const widths = { seq: 6, level: 5, actor: 13, type: 24 }
 
 export interface Look {
   readonly columns: number

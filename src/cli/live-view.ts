@@ -62,12 +62,16 @@ const speedLine = (status: Status, width: number): string => {
   if (status.step_seconds === null) return ""
   const step = `step ${milliseconds(status.step_seconds)} ms`
   const speed = status.images_per_second === null ? "" : `${figure(status.images_per_second)} img/s`
-  const split = (least: number) => {
-    const phases = Object.entries(status.phase_seconds).filter(([, seconds]) => seconds >= least)
-    return phases.length > 0 ? `${step} = ${phases.map(([name, seconds]) => `${short(name)} ${milliseconds(seconds)}`).join(" + ")}` : step
+  const phases = Object.entries(status.phase_seconds)
+  /** The slowest `kept` phases, in their order, and a mark where others take time too. */
+  const split = (kept: number) => {
+    const slowest = new Set(phases.toSorted((a, b) => b[1] - a[1]).slice(0, kept))
+    const told = phases.filter((phase) => slowest.has(phase)).map(([name, seconds]) => `${short(name)} ${milliseconds(seconds)}`)
+    const rest = phases.some((phase) => !slowest.has(phase) && phase[1] >= 0.0005) ? ["…"] : []
+    return told.length === 0 ? step : `${step} = ${[...told, ...rest].join(" + ")}`
   }
-  // Phases that take no time go first when there is no room for all.
-  const fitting = [split(0), split(0.0005), step].find((text) => displayWidth(text) + displayWidth(speed) + 3 <= width) ?? step
+  const counts = phases.map((_, i) => phases.length - i)
+  const fitting = counts.map(split).find((text) => displayWidth(text) + displayWidth(speed) + 3 <= width) ?? step
   return joined([fitting, speed], "   ", width)
 }
 

@@ -37,7 +37,9 @@ export const lossText = (loss: number | null): string => {
   return loss.toFixed(Math.max(0, Math.min(4, 3 - magnitude)))
 }
 
-const stepsText = (row: StudyRow): string => (row.state === "done" ? count(row.steps) : `${count(row.steps)}/${count(row.of)} ${marks[row.state]}`)
+/** Of how many is not known before the start. */
+const stepsText = (row: StudyRow): string =>
+  row.state === "done" ? count(row.steps) : `${count(row.steps)}${row.of > 0 ? `/${count(row.of)}` : ""} ${marks[row.state]}`
 
 const notes = (table: StudyTable): ReadonlyArray<string> => {
   const states = (["unfinished", "failed", "not started"] as const).filter((state) => table.rows.some((row) => row.state === state))
