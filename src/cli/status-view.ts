@@ -100,7 +100,7 @@ export const stoppedView = (stopped: Stopped, columns: number, paint: Paint): Re
         ["config", description.config_file]
       ], width),
       ...(variants.length === 0 ? [] : ["", ...layOut([{ title: "VARIANT", least: 8 }, { title: "STATE" }, { title: "STEP" }, { title: "RESTARTS" }],
-        variants.map((each) => [each.name, each.state, `${count(each.step)}/${count(each.steps)}`, count(each.restarts)]), width)]),
+        variants.map((each) => [each.name, each.state, each.steps === 0 ? "–" : `${count(each.step)}/${count(each.steps)}`, count(each.restarts)]), width)]),
       ...(stopped.events.length === 0 ? [] : ["", ...stopped.events])
     ].map((line) => (line === "" ? "" : `  ${line}`))
   ]

@@ -1,5 +1,6 @@
 /** `rae status [RUN]`: from the run itself over its socket, or, where nobody answers, from what it left on disk. */
 import { basename, dirname, join } from "node:path"
+import type { StampedEvent } from "../../actors/journal.ts"
 import type { RunJson } from "../../actors/run-json.ts"
 import type { Status } from "../../actors/status.ts"
 import { askControl, NotRunning } from "../runtime/control-client.ts"
@@ -40,13 +41,15 @@ const keptEvents = 5
 
 const read = async (run: RunDirectory, terminal: Terminal): Promise<Stopped> => {
   const { description } = run
-  const events = await readEvents(run.home, { last: keptEvents, keep: (event) => event.type !== "train.step" && (run.variant === null || event.run === run.name) })
+  const line = (event: StampedEvent) => eventLine(event, clock(new Date(event.time)), terminal.paintOut)
+  const says = (event: StampedEvent) => event.type !== "train.step" && (run.variant === null || event.run === run.name) && line(event) !== null
+  const events = await readEvents(run.home, { last: keptEvents, keep: says })
   return {
     name: run.name,
     description,
     state: stateOf(description),
     variants: variantsOf(run),
-    events: events.map((event) => eventLine(event, clock(new Date(event.time)), terminal.paintOut)).filter((line) => line !== null)
+    events: events.map(line).filter((text) => text !== null)
   }
 }
 
