@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { type Found, newestOf, type Store } from "../src/checkpoint/store.ts"
-import { type ChildHandle, type ChildLost, startChild } from "../src/runtime/child.ts"
+import { type ChildExited, type ChildHandle, type ChildLost, startChild } from "../src/runtime/child.ts"
 import type { HangPolicy } from "../src/runtime/heartbeat.ts"
 import type { Writer } from "./checkpointer.ts"
 import { CheckpointDamaged, Engine, type Loaded, type LoadRequest, type Report } from "./engine-protocol.ts"
@@ -69,7 +69,9 @@ export const launch = Effect.fnUntraced(function*(options: Options, attempt: num
       })))
     if (loaded === null) continue
     operations = loaded.operations
-    if (plan !== null) options.emit(event("checkpoint.loaded", options.run, { step: plan.step, path: plan.path }))
+    if (plan !== null) options.emit(event("checkpoint.loaded", options.run, {
+      step: plan.step, path: plan.path, bytes: plan.manifest.files.reduce((sum, { size }) => sum + size, 0), written_at: plan.manifest.written_at
+    }))
     options.emit(event("train.dry_step", options.run, { seconds: loaded.dry_step_seconds }))
     options.emit(event("engine.ready", options.run, { pid: handle.pid, step: loaded.step, seconds: (performance.now() - started) / 1000, libtorch: loaded.libtorch }))
     const live: LiveEngine = { handle, loaded, resumedFrom: plan === null ? null : { step: plan.step, hash: plan.manifest.hash } }
@@ -103,3 +105,6 @@ export const onFailure = (error: unknown) =>
 
 export const isLost = (error: unknown): error is ChildLost =>
   typeof error === "object" && error !== null && "_tag" in error && (error._tag === "ChildExited" || error._tag === "ChildHung")
+
+/** Ended by a signal from outside or by a fault of its own, and not by a decision. */
+export const isKilled = (error: unknown): error is ChildExited => isLost(error) && error._tag === "ChildExited" && error.signal !== null

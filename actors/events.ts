@@ -69,7 +69,7 @@ export const table = {
   }),
   "checkpoint.pruned": event("debug", "checkpointer", { steps: Schema.Array(step) }),
   "checkpoint.quarantined": event("error", "checkpointer", { step, path: Schema.String, reason: Schema.String }),
-  "checkpoint.loaded": event("info", "checkpointer", { step, path: Schema.String }),
+  "checkpoint.loaded": event("info", "checkpointer", { step, path: Schema.String, bytes, written_at: Schema.String }),
   "checkpoint.leftovers_removed": event("info", "checkpointer", { paths: Schema.Array(Schema.String) }),
 
   "feature_cache.used": event("info", "feature_cache", {

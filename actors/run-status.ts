@@ -36,6 +36,8 @@ export const make = (identity: Identity, startedAt: Date) => {
   let enginePid: number | null = null, engineSince: number | null = null, engineRestarts = 0, lastPulse: number | null = null
   let pulsed: Pulse | null = null
   let checkpoint: Status["last_checkpoint"] = null
+  /** The run that it belongs to: events of the first engine come before its variant is entered. */
+  let checkpointOf: string | null = null
   let failures: Array<Status["last_failures"][number]> = []
   let evaluated: Status["eval"] = null
 
@@ -71,10 +73,10 @@ export const make = (identity: Identity, startedAt: Date) => {
         break
       case "eval.finished": evaluated = { step: event.step, psnr: event.psnr, ssim: event.ssim, lpips: event.lpips }; break
       case "eval.failed": failed(time, "evaluator", event.reason, "went on without it"); break
-      case "checkpoint.committed": checkpoint = { step: event.step, bytes: event.bytes, at: time, path: event.path }; break
+      case "checkpoint.committed": checkpointOf = event.run; checkpoint = { step: event.step, bytes: event.bytes, at: time, path: event.path }; break
       case "checkpoint.failed": failed(time, "checkpointer", event.message, `kept step ${event.step} in memory, next try in ${event.retry_seconds} s`); break
       case "checkpoint.quarantined": failed(time, "checkpointer", event.reason, "quarantined it and took the one before"); break
-      case "checkpoint.loaded": checkpoint = checkpoint ?? { step: event.step, bytes: 0, at: time, path: event.path }; break
+      case "checkpoint.loaded": checkpointOf = event.run; checkpoint = { step: event.step, bytes: event.bytes, at: event.written_at, path: event.path }; break
       default: break
     }
   }
@@ -100,7 +102,11 @@ export const make = (identity: Identity, startedAt: Date) => {
   return {
     apply, toStatus,
     pulse: (pulse: Pulse): void => { pulsed = pulse; lastPulse = Date.now(); step = Math.max(step, pulse.step); epoch = pulse.epoch },
-    enter: (next: NonNullable<Status["variant"]> | null): void => { variant = next; step = 0; checkpoint = null },
+    enter: (run: string, next: NonNullable<Status["variant"]> | null): void => {
+      variant = next
+      checkpoint = checkpointOf === run ? checkpoint : null
+      step = checkpoint?.step ?? 0
+    },
     step: () => step,
     stepSeconds: () => stepSeconds,
     restarts: () => restarts

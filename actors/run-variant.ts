@@ -25,6 +25,8 @@ import { supervisorTree } from "./tree.ts"
 export interface Preloaded {
   readonly engine: Keeper.LiveEngine
   readonly scope: Scope.Closeable
+  /** How many were started until one was loaded. */
+  readonly attempt: number
 }
 
 export interface VariantRun {
@@ -68,7 +70,7 @@ export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
   const checkpointer = Checkpointer.make({ run, configHash: variant.hash, stores, emit, step: status.step, reclaim: reclaimSteps(stores, keeper.request.cache_dir) })
   let engine: Keeper.LiveEngine | null = null
   let preloaded = options.preloaded
-  let attempts = preloaded === null ? 0 : 1
+  let attempts = preloaded?.attempt ?? 0
   let trained: Trained | null = null
   const hold = (next: Keeper.LiveEngine | null) => { engine = next; options.onEngine(next) }
 

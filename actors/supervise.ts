@@ -50,7 +50,7 @@ export class DiskTooSmall extends Schema.TaggedError<DiskTooSmall>()("DiskTooSma
 }
 
 /** How a run ends that its supervisor could not carry on: 5 where restarts did not help, 2 where the input was wrong, else 1. */
-export class RunFailed extends Schema.TaggedError<RunFailed>()("RunFailed", { run: Schema.String, reason: Schema.String, exitCode: Schema.Int, help: Schema.String }) {
+export class RunFailed extends Schema.TaggedError<RunFailed>()("RunFailed", { run: Schema.String, reason: Schema.String, exitCode: Schema.Int, help: Schema.String, table: Schema.Unknown }) {
   override get message() { return `${this.run} failed: ${this.reason}` }
 }
 
@@ -68,14 +68,23 @@ const keeperOptions = (plan: RunPlan, variant: PlannedVariant, base: Pick<Keeper
   }
 })
 
-/** Starts and loads the engine of the first variant to run; a failure here leaves nothing behind. */
+/** Starts and loads the engine of the first variant to run; one that is killed in it is started again, any other failure leaves nothing behind. */
 const preload = Effect.fnUntraced(function*(options: Keeper.Options, variant: PlannedVariant) {
-  const scope = yield* Scope.make()
-  yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
   const stores = existsSync(variant.dir) ? yield* openStores(variant) : []
-  const engine = yield* Keeper.launch(options, 1, stores).pipe(Effect.provideService(Scope.Scope, scope))
-  const preloaded: Preloaded = { engine, scope }
-  return preloaded
+  let attempt = 0
+  return yield* Effect.gen(function*() {
+    attempt++
+    const scope = yield* Scope.make()
+    yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
+    const engine = yield* Keeper.launch(options, attempt, stores).pipe(Effect.provideService(Scope.Scope, scope))
+    const preloaded: Preloaded = { engine, scope, attempt }
+    return preloaded
+  }).pipe(
+    Effect.tapError((error) => Effect.sync(() => {
+      if (Keeper.isKilled(error)) options.emit(event("engine.exited", options.run, { pid: error.pid, code: error.code, signal: error.signal, step: null, stderr: [...error.stderr] }))
+    })),
+    Effect.retry({ times: variant.config.supervision.max_without_progress, while: Keeper.isKilled })
+  )
 })
 
 const freeBytes = (dir: string): number => {
@@ -194,10 +203,14 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
   const record = (variant: PlannedVariant, run: RunJson.RunJson) => RunJson.write(variant.dir, run).pipe(
     Effect.catch((error) => Effect.sync(() => journal.emit(event("log.dropped", variant.run, { events: 1, reason: error.message })))))
 
+  /** The table as it stands, on disk too: a study that fails shows what it has. */
+  const tabulate = Results.collect(plan).pipe(Effect.tap((table) => Results.write(plan.dir, table).pipe(
+    Effect.catch((error) => Effect.sync(() => journal.emit(event("log.dropped", plan.name, { events: 1, reason: error.message })))))))
+
   for (const variant of todo) {
     const began = performance.now()
     const restartsBefore = current.restarts()
-    current.enter(plan.kind === "study" ? { name: variant.run, index: plan.variants.indexOf(variant) + 1, count: plan.variants.length } : null)
+    current.enter(variant.run, plan.kind === "study" ? { name: variant.run, index: plan.variants.indexOf(variant) + 1, count: plan.variants.length } : null)
     let description = describeRun(plan, variant, loaded)
     const onEngine = (live: Keeper.LiveEngine | null) => {
       engine = live
@@ -214,17 +227,16 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
     const ended = yield* runVariant({
       plan, variant, keeper: keeperOptions(plan, variant, base, stopAfter), status: current, emit: journal.emit, preloaded: variant === todo[0] ? first : null,
       onEngine, stopping: () => stopping, onTree: (supervised, saver) => { tree = supervised; checkpointer = saver }
-    }).pipe(Effect.tapError((error) => {
-      const cause = rootCause(error) as { readonly _tag?: string; readonly message?: string }
-      journal.emit(event("run.failed", variant.run, { error: cause._tag ?? "Error", message: cause.message ?? String(cause), step: current.step() }))
-      return record(variant, { ...description, state: "failed", step: current.step(), restarts: counted() })
-    }), Effect.mapError((error) => {
-      const cause = rootCause(error) as { readonly message?: string; readonly help?: string }
-      return new RunFailed({
-        run: variant.run, reason: cause.message ?? String(cause), exitCode: unsupported(error),
+    }).pipe(Effect.catch(Effect.fnUntraced(function*(error) {
+      const cause = rootCause(error) as { readonly _tag?: string; readonly message?: string; readonly help?: string }
+      const reason = cause.message ?? String(cause)
+      journal.emit(event("run.failed", variant.run, { error: cause._tag ?? "Error", message: reason, step: current.step() }))
+      yield* record(variant, { ...description, state: "failed", step: current.step(), restarts: counted() })
+      return yield* new RunFailed({
+        run: variant.run, reason, exitCode: unsupported(error), table: yield* tabulate,
         help: cause.help ?? `what happened: rae events ${plan.name} --level warn; go on from the last checkpoint: rae run ${plan.configFile}`
       })
-    }))
+    })))
     const step = ended.trained?.step ?? ended.committed ?? 0
     const finished = ended.trained?.finished === true
     const means = ended.trained?.means ?? {}
@@ -237,8 +249,7 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
     if (!finished) break
   }
 
-  const table = yield* Results.collect(plan)
-  yield* Results.write(plan.dir, table).pipe(Effect.catch((error) => Effect.sync(() => journal.emit(event("log.dropped", plan.name, { events: 1, reason: error.message })))))
+  const table = yield* tabulate
   const done = table.rows.every(({ state }) => state === "done")
   const seconds = (Date.now() - started.getTime()) / 1000
   if (done) journal.emit(event("study.finished", plan.name, { variants: table.rows.length, restarts: current.restarts(), seconds }))

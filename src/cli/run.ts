@@ -26,6 +26,10 @@ const closing = ({ kind, signal, step, table }: StudyOutcome, trained: boolean, 
   ]
 }
 
+/** A study that fails on the way still has a table to show. */
+const hasTable = (error: unknown): error is { readonly table: StudyOutcome["table"] } =>
+  typeof error === "object" && error !== null && "_tag" in error && error._tag === "RunFailed" && "table" in error
+
 export const runWith = (supervise: Supervise) => async ({ operand: configFile = "", values }: RunInput, terminal: Terminal): Promise<number> => {
   const [Effect, Exit, Cause] = await Promise.all([import("effect/Effect"), import("effect/Exit"), import("effect/Cause")])
   const runsDir = runsDirectory(values["runs-dir"])
@@ -48,7 +52,11 @@ export const runWith = (supervise: Supervise) => async ({ operand: configFile = 
   }))
   clearInterval(awake)
   printer.close()
-  if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
+  if (Exit.isFailure(exit)) {
+    const error = Cause.squash(exit.cause)
+    if (hasTable(error)) for (const line of renderText(error.table, terminal.outColumns())) terminal.out(line)
+    throw error
+  }
   const outcome = exit.value
   for (const line of closing(outcome, printer.trained(), configFile, runsDir)) terminal.err(line)
   if (values.json) terminal.out(JSON.stringify({ schema: 1, kind: outcome.kind, signal: outcome.signal, step: outcome.step, table: outcome.table }))
