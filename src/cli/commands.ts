@@ -83,6 +83,9 @@ const checkpointFlags = { json: toggle("print one JSON document"), "runs-dir": r
 const showFlags = { hash: toggle("one line a tensor: name, dtype, shape, hash"), ...checkpointFlags }
 
 export type RunInput = Parsed<typeof runFlags>
+const stopFlags = { "runs-dir": runsDir }
+
+export type StopInput = Parsed<typeof stopFlags>
 export type StatusInput = Parsed<typeof statusFlags>
 export type EventsInput = Parsed<typeof eventsFlags>
 export type CheckpointInput = Parsed<typeof checkpointFlags>
@@ -119,6 +122,14 @@ export const commands: ReadonlyArray<Command | Group> = [
       { command: "rae events photos --level warn --since 12h", does: "what went wrong in the night" }
     ],
     load: async () => (await import("./events.ts")).events
+  }),
+  command({
+    name: "stop",
+    summary: "finish the step, save and end a run; waits until it has",
+    operand: oneRun,
+    flags: stopFlags,
+    examples: [{ command: "rae stop photos", does: "`rae run` with its config goes on from there" }],
+    load: async () => (await import("./stop.ts")).stop
   }),
   {
     name: "ckpt",
