@@ -100,7 +100,7 @@ const readStatistics = (config: RunConfig, device: Device): LatentStatistics | n
   }
 }
 
-const makeFrozen = (config: RunConfig, device: Device): Frozen => withOwner("feature_cache", () => {
+export const makeFrozen = (config: RunConfig, device: Device): Frozen => withOwner("feature_cache", () => {
   const { architecture, training: { global_seed: seed, precision } } = config
   const encoderWeights = initialWeights(dinov2Spec(architecture.encoder), filesOf(config, "stage_1.params.encoder"), seed, device)
   const lpipsWeights = initialWeights(lpipsSpec(architecture.vgg), filesOf(config, "lpips."), seed, device)
