@@ -3,8 +3,6 @@
 #include <bit>
 #include <cmath>
 
-#define FOR_EVERY_CPU __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-
 namespace rae::loops {
 namespace {
 
@@ -77,24 +75,6 @@ FOR_EVERY_CPU double sum_squares(const float* __restrict in, std::size_t n, bool
   }
   return sum;
 }
-
-// Σ f(i) in 16 lanes: the order is fixed, and the compiler may keep a lane to a vector element.
-#define SUM_LANES(result, n, term)                                     \
-  float result = 0;                                                    \
-  {                                                                    \
-    float lanes[16] = {};                                              \
-    std::size_t at = 0;                                                \
-    for (; at + 16 <= n; at += 16)                                     \
-      for (std::size_t k = 0; k < 16; ++k) {                           \
-        const std::size_t i = at + k;                                  \
-        lanes[k] += term;                                              \
-      }                                                                \
-    for (std::size_t k = 0; at + k < n; ++k) {                         \
-      const std::size_t i = at + k;                                    \
-      lanes[k] += term;                                                \
-    }                                                                  \
-    for (std::size_t k = 0; k < 16; ++k) result += lanes[k];           \
-  }
 
 FOR_EVERY_CPU float unit_distance(const float* __restrict a, const float* __restrict b, const float* __restrict w, std::size_t n, float eps) {
   SUM_LANES(aa, n, a[i] * a[i])

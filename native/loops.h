@@ -4,6 +4,26 @@
 #include <cstddef>
 #include <cstdint>
 
+#define FOR_EVERY_CPU __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+
+// Σ f(i) in 16 lanes: the order is fixed, and the compiler may keep a lane to a vector element.
+#define SUM_LANES(result, n, term)                                     \
+  float result = 0;                                                    \
+  {                                                                    \
+    float lanes[16] = {};                                              \
+    std::size_t at = 0;                                                \
+    for (; at + 16 <= n; at += 16)                                     \
+      for (std::size_t k = 0; k < 16; ++k) {                           \
+        const std::size_t i = at + k;                                  \
+        lanes[k] += term;                                              \
+      }                                                                \
+    for (std::size_t k = 0; at + k < n; ++k) {                         \
+      const std::size_t i = at + k;                                    \
+      lanes[k] += term;                                                \
+    }                                                                  \
+    for (std::size_t k = 0; k < 16; ++k) result += lanes[k];           \
+  }
+
 namespace rae::loops {
 
 using bf16 = std::uint16_t;  // the upper half of a float32
@@ -37,5 +57,23 @@ void unit_distance_grad(const float* a, const float* b, const float* w, float* g
 
 // round((clamp(x, -1, 1) + 1) · 127.5) / 127.5 - 1
 void quantize8(const float* in, float* out, std::size_t n);
+
+// Activations (loops_pointwise.cc); `*_grad` multiply by the upstream gradient g.
+void gelu(const float* x, float* y, std::size_t n);
+void gelu_grad(const float* x, const float* g, float* out, std::size_t n);
+void gelu_tanh(const float* x, float* y, std::size_t n);
+void gelu_tanh_grad(const float* x, const float* g, float* out, std::size_t n);
+void relu(const bf16* x, bf16* y, std::size_t n);
+void relu_grad(const bf16* y, const bf16* g, bf16* out, std::size_t n);
+
+// Layer normalisation of one row (loops_rows.cc).
+struct Moments {
+  float mean, rstd;  // 1 / √(variance + eps)
+};
+Moments moments(const float* x, std::size_t n, float eps);
+void normalise(const float* x, float* y, std::size_t n, Moments m);
+void normalise_affine(const float* x, const float* w, const float* b, float* y, std::size_t n, Moments m);
+void normalise_grad(const float* x, const float* g, const float* w, float* out, std::size_t n, Moments m);
+void affine_grad(const float* x, const float* g, float* dw, float* db, std::size_t n, Moments m);
 
 }  // namespace rae::loops

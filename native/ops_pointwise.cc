@@ -5,7 +5,6 @@
 #include <ATen/ops/div.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/floor.h>
-#include <ATen/ops/gelu.h>
 #include <ATen/ops/gt.h>
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/log.h>
@@ -16,7 +15,6 @@
 #include <ATen/ops/mul.h>
 #include <ATen/ops/neg.h>
 #include <ATen/ops/pow.h>
-#include <ATen/ops/relu.h>
 #include <ATen/ops/round.h>
 #include <ATen/ops/rsub.h>
 #include <ATen/ops/sigmoid.h>
@@ -27,6 +25,7 @@
 #include <ATen/ops/sub.h>
 #include <ATen/ops/where.h>
 
+#include "activations.h"
 #include "bind.h"
 
 namespace rae {
@@ -61,9 +60,9 @@ void define_pointwise(napi_env env, napi_value exports) {
     def("greaterThan", [](const Tensor& a, const Tensor& b) { return at::gt(a, b); }),
     def("lessThanScalar", [](const Tensor& a, const Scalar& b) { return at::lt(a, b); }),
     def("greaterThanScalar", [](const Tensor& a, const Scalar& b) { return at::gt(a, b); }),
-    def("relu", [](const Tensor& t) { return at::relu(t); }),
+    def("relu", [](const Tensor& t) { return rae::relu(t); }),
     def("leakyRelu", [](const Tensor& t, double slope) { return at::leaky_relu(t, slope); }),
-    def("gelu", [](const Tensor& t, const std::string& approximate) { return at::gelu(t, approximate); }),
+    def("gelu", [](const Tensor& t, const std::string& approximate) { return rae::gelu(t, approximate); }),
     def("softplus", [](const Tensor& t) { return at::softplus(t); }),
     def("sigmoid", [](const Tensor& t) { return at::sigmoid(t); }),
     def("softmax", [](const Tensor& t, std::int64_t dim) { return at::softmax(t, dim); }),
