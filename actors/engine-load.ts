@@ -27,8 +27,9 @@ import { ReconstructionLoss } from "../src/train/reconstruction-loss.ts"
 import { trainStep } from "../src/train/step.ts"
 import * as Protocol from "./engine-protocol.ts"
 import { type ImageSources, openSources } from "./image-sources.ts"
+import { beginning } from "./progress.ts"
 import { filesOf, hashWeights, initialWeights } from "./role-weights.ts"
-import { beginning, type TrainedRoles, TrainingState } from "./training-state.ts"
+import { type TrainedRoles, TrainingState } from "./training-state.ts"
 import { setup as makeSetup, type Setup } from "./training-setup.ts"
 
 type Device = "cpu" | `cuda:${number}`

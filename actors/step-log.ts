@@ -12,6 +12,10 @@ export class StepLog {
     this.#imagesPerStep = imagesPerStep
   }
 
+  get empty(): boolean {
+    return this.#steps.length === 0
+  }
+
   add(step: StepResult): void {
     this.#steps.push(step)
   }

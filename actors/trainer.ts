@@ -28,6 +28,7 @@ import type { featureCache } from "./feature-cache.ts"
 import type { generatorActor } from "./generator.ts"
 import * as LossSums from "./loss-sums.ts"
 import { adopted, owned, reclaimed } from "./ownership.ts"
+import { advanced } from "./progress.ts"
 import { StepLog } from "./step-log.ts"
 import type { Setup } from "./training-setup.ts"
 import type { TrainingState } from "./training-state.ts"
@@ -122,8 +123,9 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
     tokens: options.latentShape[0], width: options.latentShape[1], noiseTau: config.stage_1.params.noise_tau, discUpdates: config.gan.loss.disc_updates
   }))
 
-  /** One step on the batch at this place; its tensors are freed whatever comes of it. */
+  /** One step on the batch at this place. Where it fails its tensors are reclaimed by the next incarnation. */
   const oneStep = Effect.fnUntraced(function*(progress: Progress) {
+    busy = true
     const waited = performance.now()
     const batch = yield* adopted("trainer", again(loader.ask.batch(progress.epoch, progress.position)))
     const seconds = (performance.now() - waited) / 1000
@@ -131,16 +133,10 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
     const result: StepResult = yield* Effect.gen(() =>
       trainStep(actors(batch.samples), { images: batch.images, latents: null, draws }, setup.phasesAt(progress.step), setup.hyperparameters))
     for (const tensor of [batch.images, ...tensorsOf(draws)]) tensor.dispose()
+    busy = false
+    lastMillis = monotonicMillisUnsafe(clock)
     return { ...result, seconds: { data: seconds, ...result.seconds } }
   })
-
-  const advanced = (progress: Progress, sums: LossSums.LossSums): Progress => {
-    const ended = progress.position + 1 === stepsPerEpoch
-    return {
-      ...progress, step: progress.step + 1, epoch: ended ? progress.epoch + 1 : progress.epoch, position: ended ? 0 : progress.position + 1,
-      ...(ended ? { ...LossSums.none, last_epoch: LossSums.means(sums) } : sums)
-    }
-  }
 
   const announcePhases = (step: number) => {
     const now = setup.phasesAt(step)
@@ -181,24 +177,16 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
       yield* waitForSave(progress.step)
       const { step } = progress
       announcePhases(step)
-      if (session.skipped.has(step)) {
-        progress = advanced(progress, progress)
-        continue
-      }
-      busy = true
-      const result = yield* oneStep(progress)
-      busy = false
-      lastMillis = monotonicMillisUnsafe(clock)
-      if (result.nonFinite !== null) {
+      const result = session.skipped.has(step) ? null : yield* oneStep(progress)
+      if (result !== null && result.nonFinite !== null) {
         session.skipped.add(step)
         return yield* Effect.die(new Error(`the ${result.nonFinite}'s gradient was not finite at step ${step}; the step is passed over`))
       }
-      log.add(result)
-      const sums = LossSums.added(progress, result)
-      const next = advanced(progress, sums)
+      if (result !== null) log.add(result)
+      const next = advanced(progress, result, stepsPerEpoch)
       session.progress = next
       const ended = next.epoch !== progress.epoch
-      if (isDue(next.step, config.training.log_interval) || next.step === end) emit(event("train.step", run, { step: next.step, epoch: progress.epoch, ...log.flush() }))
+      if (!log.empty && (isDue(next.step, config.training.log_interval) || next.step === end)) emit(event("train.step", run, { step: next.step, epoch: progress.epoch, ...log.flush() }))
       if (ended) emit(event("train.epoch", run, { step: next.step, epoch: progress.epoch, losses: next.last_epoch }))
       progress = next
       if (isDue(next.step, config.eval.eval_interval) || next.step === setup.steps) yield* evaluate(next.step)

@@ -20,6 +20,7 @@ import { Generator } from "../src/train/generator.ts"
 import type { Manifest } from "../src/checkpoint/manifest.ts"
 import { join } from "node:path"
 import { CheckpointDamaged, type Progress } from "./engine-protocol.ts"
+import { beginning } from "./progress.ts"
 import { emptyWeights, filesOf, initialWeights, type Weights } from "./role-weights.ts"
 import { discriminatorConfig, type Setup } from "./training-setup.ts"
 
@@ -47,8 +48,6 @@ export const fileOf = (name: string): string =>
     : name.startsWith("ema.") ? "ema.safetensors"
     : name.startsWith("disc.") ? "discriminator.safetensors"
     : "optimizer.safetensors"
-
-export const beginning: Progress = { step: 0, epoch: 0, position: 0, counters: {}, sums: {}, counts: {}, last_epoch: {}, skipped: [] }
 
 export class TrainingState {
   readonly #options: StateOptions
