@@ -5,29 +5,22 @@
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import { mkdirSync } from "node:fs"
-import { join } from "node:path"
 import type { ReclaimStep } from "../src/checkpoint/budget.ts"
-import * as Stores from "../src/checkpoint/store.ts"
+import type { Store } from "../src/checkpoint/store.ts"
 import { openFeatureCache } from "../src/data/feature-cache.ts"
 import { type ActorDown, actor } from "../src/runtime/actor.ts"
 import type { Child } from "../src/runtime/child-spec.ts"
 import type { SupervisionEvent } from "../src/runtime/supervision-event.ts"
 import { supervisor, type Supervisor } from "../src/runtime/supervisor.ts"
+import { openStores } from "./checkpoint-stores.ts"
 import * as Checkpointer from "./checkpointer.ts"
 import * as Keeper from "./engine-keeper.ts"
 import type { Report, Trained } from "./engine-protocol.ts"
 import { type Event, make as event } from "./events.ts"
+import type { Preloaded } from "./first-engine.ts"
 import type { PlannedVariant, RunPlan } from "./run-plan.ts"
 import type { RunStatus } from "./run-status.ts"
 import { supervisorTree } from "./tree.ts"
-
-/** An engine that has been started and loaded before its run's directory existed, with the scope it lives in. */
-export interface Preloaded {
-  readonly engine: Keeper.LiveEngine
-  readonly scope: Scope.Closeable
-  /** How many were started until one was loaded. */
-  readonly attempt: number
-}
 
 export interface VariantRun {
   readonly plan: RunPlan
@@ -44,14 +37,8 @@ export interface VariantRun {
   readonly onTree: (tree: Supervisor<never>, checkpointer: Checkpointer.Checkpointer) => void
 }
 
-export const openStores = Effect.fnUntraced(function*({ config, dir }: PlannedVariant) {
-  const retention = { keep_last: config.checkpoint.keep_last, keep_every: config.checkpoint.keep_every === 0 ? null : config.checkpoint.keep_every }
-  const fallback = config.checkpoint.fallback_dir === null ? [] : [join(config.checkpoint.fallback_dir, dir.replaceAll("/", "-").replace(/^-/, ""))]
-  return yield* Effect.forEach([join(dir, "checkpoints"), ...fallback], (directory) => Stores.open({ directory, retention }))
-})
-
 /** What gives way to a checkpoint on a full disk, the cheapest loss first: latents can be encoded again. */
-const reclaimSteps = (stores: ReadonlyArray<Stores.Store>, cacheDir: string): ReadonlyArray<ReclaimStep> => [
+const reclaimSteps = (stores: ReadonlyArray<Store>, cacheDir: string): ReadonlyArray<ReclaimStep> => [
   { name: "feature cache", run: Effect.promise(async () => await (await openFeatureCache({ dir: cacheDir, maxBytes: 0 })).evictAll()) },
   ...stores.flatMap((store) => [{ name: "quarantined checkpoints", run: store.dropQuarantine }, { name: "expired checkpoints", run: store.prune }])
 ]

@@ -4,24 +4,24 @@
  * Nothing is created before the first engine has loaded data, weights and device and done a dry step; wrong input leaves nothing behind.
  */
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
 import { existsSync, mkdirSync, renameSync, statfsSync } from "node:fs"
-import { homedir } from "node:os"
-import { dirname, join } from "node:path"
+import { dirname } from "node:path"
 import * as Budget from "../src/checkpoint/budget.ts"
 import { claimRunDir } from "../src/runtime/lock.ts"
 import { rootCause, type Supervisor } from "../src/runtime/supervisor.ts"
 import type { Checkpointer } from "./checkpointer.ts"
+import { openStores } from "./checkpoint-stores.ts"
 import * as Environment from "./engine-environment.ts"
 import * as Keeper from "./engine-keeper.ts"
-import type { DataSpec, Loaded } from "./engine-protocol.ts"
 import { make as event } from "./events.ts"
+import { firstEngine, keeperOptions } from "./first-engine.ts"
 import { makeJournal, type StampedEvent } from "./journal.ts"
-import { plan as makePlan, type PlannedVariant, type RunPlan, type SuperviseOptions as PlanOptions } from "./run-plan.ts"
+import { describeRun, describeStudy } from "./run-description.ts"
+import { DiskTooSmall, exitCodeOf, RunFailed } from "./run-errors.ts"
+import { plan as makePlan, type PlannedVariant, type SuperviseOptions as PlanOptions } from "./run-plan.ts"
 import * as RunJson from "./run-json.ts"
 import * as RunStatus from "./run-status.ts"
-import { openStores, type Preloaded, runVariant } from "./run-variant.ts"
+import { runVariant } from "./run-variant.ts"
 import { serve } from "./run-control.ts"
 import type { ActorStatus, Status } from "./status.ts"
 import * as Signals from "./stop-signals.ts"
@@ -43,70 +43,12 @@ export interface StudyOutcome {
   readonly table: StudyTable
 }
 
-export class DiskTooSmall extends Schema.TaggedError<DiskTooSmall>()("DiskTooSmall", { path: Schema.String, needed: Schema.Finite, free: Schema.Finite }) {
-  readonly exitCode = 2
-  readonly help = "free some space, or choose another place with --runs-dir"
-  override get message() { return `no room for one checkpoint in ${this.path}: needs ${(this.needed / 1e6).toFixed(1)} MB, free ${(this.free / 1e6).toFixed(1)} MB` }
-}
-
-/** How a run ends that its supervisor could not carry on: 5 where restarts did not help, 2 where the input was wrong, else 1. */
-export class RunFailed extends Schema.TaggedError<RunFailed>()("RunFailed", { run: Schema.String, reason: Schema.String, exitCode: Schema.Int, help: Schema.String, table: Schema.Unknown }) {
-  override get message() { return `${this.run} failed: ${this.reason}` }
-}
-
-const dataSpec = ({ config }: PlannedVariant): DataSpec => config.data.path === null
-  ? { _tag: "Synthetic", images: config.data.synthetic?.images ?? 0, held_out: config.eval.images }
-  : { _tag: "Folder", path: config.data.path }
-
-const cacheDir = () => join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "rae", "features")
-
-const keeperOptions = (plan: RunPlan, variant: PlannedVariant, base: Pick<Keeper.Options, "emit" | "onReport" | "stepSeconds">, stopAfter: number | null): Keeper.Options => ({
-  ...base, run: variant.run, stopAfter, environment: Environment.forEngine(plan.device), hangSeconds: variant.config.supervision.hang_seconds,
-  request: {
-    run: variant.run, run_dir: variant.dir, variants: plan.variants.length, config: variant.config, data: dataSpec(variant), eval_data: variant.config.eval.data_path, device: plan.device,
-    cache_dir: cacheDir()
-  }
-})
-
-/** Starts and loads the engine of the first variant to run; one that is killed in it is started again, any other failure leaves nothing behind. */
-const preload = Effect.fnUntraced(function*(options: Keeper.Options, variant: PlannedVariant) {
-  const stores = existsSync(variant.dir) ? yield* openStores(variant) : []
-  let attempt = 0
-  return yield* Effect.gen(function*() {
-    attempt++
-    const scope = yield* Scope.make()
-    yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
-    const engine = yield* Keeper.launch(options, attempt, stores).pipe(Effect.provideService(Scope.Scope, scope))
-    const preloaded: Preloaded = { engine, scope, attempt }
-    return preloaded
-  }).pipe(
-    Effect.tapError((error) => Effect.sync(() => {
-      if (Keeper.isKilled(error)) options.emit(event("engine.exited", options.run, { pid: error.pid, code: error.code, signal: error.signal, step: null, stderr: [...error.stderr] }))
-    })),
-    Effect.retry({ times: variant.config.supervision.max_without_progress, while: Keeper.isKilled })
-  )
-})
-
 const freeBytes = (dir: string): number => {
   const { bavail, bsize } = statfsSync(dir)
   return bavail * bsize
 }
 
 const existingAncestor = (path: string): string => existsSync(path) ? path : existingAncestor(dirname(path))
-
-const describeRun = (plan: RunPlan, variant: PlannedVariant | null, loaded: Loaded): RunJson.RunJson => {
-  const before = variant === null ? plan.previous : variant.previous
-  return {
-    schema: 1, name: variant?.run ?? plan.name, kind: variant === null ? "study" : "run", config_file: plan.configFile,
-    config_hash: variant?.hash ?? plan.variants.map(({ hash }) => hash).join("-").slice(0, 64), profile: plan.profile, sets: [...plan.sets], data: plan.data, device: plan.device,
-    precision: loaded.precision, random_weights: plan.randomWeights, created_at: before?.created_at ?? new Date().toISOString(),
-    environment: Environment.forEngine(plan.device), libtorch: loaded.libtorch, variants: variant === null ? plan.variants.map(({ run }) => run) : [],
-    state: "running", step: before?.step ?? loaded.step, steps: loaded.steps, restarts: before?.restarts ?? 0, result: before?.result ?? null, config: variant?.config ?? null
-  }
-}
-
-const unsupported = (error: unknown): RunFailed["exitCode"] =>
-  typeof error === "object" && error !== null && "_tag" in error ? ({ TooManyRestarts: 5, NoProgress: 5 } as Readonly<Record<string, number>>)[String(error._tag)] ?? 1 : 1
 
 export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOptions) {
   const plan = yield* makePlan(options)
@@ -162,7 +104,8 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
     onHangUp: () => said("SIGHUP", "going on")
   })
 
-  const first = yield* preload(keeperOptions(plan, todo[0]!, base, stopAfter), todo[0]!)
+  const stores = existsSync(todo[0]!.dir) ? yield* openStores(todo[0]!) : []
+  const first = yield* firstEngine(keeperOptions(plan, todo[0]!, base, stopAfter), todo[0]!, stores)
   const { loaded } = first.engine
   const place = existingAncestor(plan.dir)
   const room = yield* Budget.assess(place, loaded.state_bytes)
@@ -173,7 +116,7 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
     mkdirSync(plan.dir, { recursive: true })
     yield* claimRunDir(plan.dir)
   }
-  const study = describeRun(plan, plan.kind === "study" ? null : plan.variants[0]!, loaded)
+  const study = describeStudy(plan, loaded)
   for (const change of plan.previous === null ? [] : Environment.changes(plan.previous.environment, study.environment)) {
     journal.emit(event("environment.changed", plan.name, change))
   }
@@ -233,7 +176,7 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
       journal.emit(event("run.failed", variant.run, { error: cause._tag ?? "Error", message: reason, step: current.step() }))
       yield* record(variant, { ...description, state: "failed", step: current.step(), restarts: counted() })
       return yield* new RunFailed({
-        run: variant.run, reason, exitCode: unsupported(error), table: yield* tabulate,
+        run: variant.run, reason, exitCode: exitCodeOf(error), table: yield* tabulate,
         help: cause.help ?? `what happened: rae events ${plan.name} --level warn; go on from the last checkpoint: rae run ${plan.configFile}`
       })
     })))
