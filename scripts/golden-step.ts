@@ -7,6 +7,7 @@ import { dinoSpec } from "../src/models/dino.ts"
 import { type DiscriminatorConfig, headsSpec } from "../src/models/dino-discriminator.ts"
 import { lpipsSpec } from "../src/models/lpips.ts"
 import { type DecoderConfig, decoderSpec } from "../src/models/vit-decoder.ts"
+import { signed } from "../src/models/image-space.ts"
 import { checkWeights } from "../src/models/check-weights.ts"
 import type { Spec } from "../src/nn/parameters.ts"
 import type { Precision } from "../src/nn/precision.ts"
@@ -19,9 +20,11 @@ import { Discriminator } from "../src/train/discriminator.ts"
 import { Ema } from "../src/train/ema.ts"
 import { FrozenEncoder } from "../src/train/frozen-encoder.ts"
 import { Generator } from "../src/train/generator.ts"
+import { reconstructWith } from "../src/train/reconstruct.ts"
 import { ReconstructionLoss } from "../src/train/reconstruction-loss.ts"
 import { constant } from "../src/train/schedule.ts"
 import { type Hyperparameters, type StepResult, trainStep } from "../src/train/step.ts"
+import { fakeLogits, roundLike } from "./golden-rounding.ts"
 
 /** The file is not a golden file, or is damaged. */
 export class InvalidGolden extends Error {
@@ -131,33 +134,50 @@ export const goldenSteps = (file: SafetensorsFile): number => {
 /** The learning rate of both optimisers. */
 export const goldenRate = (file: SafetensorsFile): number => json<GoldenHyperparameters>(file, "hyperparameters").lr
 
-/** Runs one step with the file's images and draws. `outputs`, where given, receives copies of the tensors that pass between the roles. */
-export const runGoldenStep = (
-  file: SafetensorsFile, roles: GoldenRoles, step: number, hyper: Hyperparameters = goldenHyperparameters(file), outputs: Map<string, Tensor> = new Map()
-): StepResult => scope(() => {
+export interface GoldenStepOptions {
+  readonly hyper?: Hyperparameters
+  /** Change the latents by so many units in the last place. */
+  readonly nudge?: number
+  /** Take 8-bit values at a rounding boundary as the file's logits say they fell. */
+  readonly roundAsInFile?: boolean
+  /** Receives copies of the tensors that pass between the roles, and of the gradients. */
+  readonly outputs?: Map<string, Tensor>
+}
+
+/** Runs one step with the file's images and draws. */
+export const runGoldenStep = (file: SafetensorsFile, roles: GoldenRoles, step: number, options: GoldenStepOptions = {}): StepResult => scope(() => {
+  const { hyper = goldenHyperparameters(file), roundAsInFile = false, nudge = 0, outputs } = options
+  const { encoder, generator, discriminator } = roles
   const input = (name: string) => read(file, `step${step}.in.${name}`)
   const copied = (name: string, t: Tensor): Tensor => {
-    outputs.set(name, keep(T.clone(t)))
+    outputs?.set(name, keep(T.clone(t)))
     return t
   }
+  const roundedAsInFile = (fake: Tensor, drawsFake: Tensor): Tensor => scope(() => {
+    const { decoder, discriminator: config } = sizes(json<GoldenConfig>(file, "config"))
+    const exact = signed(reconstructWith(generator.weights(), decoder, null, encoder.features(input("images"), hyper.microBatch)))
+    const dino = new Map(Array.from(dinoSpec(config.dino).parameters.keys(), (name) => [name, file.read(`weights.dino.${name}`)]))
+    const heads = new Map(Array.from(discriminator.state(), ([name, tensor]) => [name.replace(/^disc\./, ""), tensor]))
+    return roundLike(read(file, `step${step}.out.logits_fake`), fake, exact, (x) => fakeLogits(x, drawsFake, config, dino, heads))
+  })
   const actors = direct({
     ...roles,
-    encoder: { features: (...args) => copied("z", roles.encoder.features(...args)) },
+    encoder: { features: (...args) => T.mul(copied("z", encoder.features(...args)), 1 + nudge * 2 ** -23) },
     generator: {
-      forward: (...args) => copied("recon", roles.generator.forward(...args)),
-      adaptiveWeight: (...args) => roles.generator.adaptiveWeight(...args),
+      forward: (...args) => copied("recon", generator.forward(...args)),
+      adaptiveWeight: (...args) => generator.adaptiveWeight(...args),
       backward(...args) {
-        roles.generator.backward(...args)
-        for (const [name, gradient] of roles.generator.gradients()) copied(`grad.${name}`, gradient)
+        generator.backward(...args)
+        for (const [name, gradient] of generator.gradients()) copied(`grad.${name}`, gradient)
       },
-      update: () => roles.generator.update(),
-      weights: () => roles.generator.weights(),
-      reconstruct: (...args) => roles.generator.reconstruct(...args)
+      update: () => generator.update(),
+      weights: () => generator.weights(),
+      reconstruct: (...args) => generator.reconstruct(...args)
     },
     discriminator: {
-      judge: (...args) => roles.discriminator.judge(...args),
-      learn(...args) {
-        const lesson = roles.discriminator.learn(...args)
+      judge: (...args) => discriminator.judge(...args),
+      learn(fake, images, drawsFake, ...rest) {
+        const lesson = discriminator.learn(roundAsInFile ? roundedAsInFile(fake, drawsFake) : fake, images, drawsFake, ...rest)
         copied("logits_fake", lesson.logitsFake)
         copied("logits_real", lesson.logitsReal)
         return lesson

@@ -8,8 +8,8 @@ import { parseArgs } from "node:util"
 import { InvalidWeights } from "../src/models/check-weights.ts"
 import type { Precision } from "../src/nn/precision.ts"
 import { TensorError } from "../src/tensor/errors.ts"
-import { compareGolden } from "./golden-comparison.ts"
-import { type Comparison, InvalidGolden } from "./golden-step.ts"
+import { beyond, compareGolden } from "./golden-comparison.ts"
+import { InvalidGolden } from "./golden-step.ts"
 
 const fail = (message: string): never => {
   console.error(`error: ${message}`)
@@ -26,8 +26,6 @@ const options = (() => {
 const { positionals: files, values: { json, precision } } = options
 if (files.length === 0) fail("no file given; usage: npm run parity -- FILE.safetensors … [--json] [--precision fp32|bf16]")
 if (precision !== "fp32" && precision !== "bf16") fail(`unknown precision ${precision}; expected fp32 or bf16`)
-
-const beyond = ({ error, tolerance }: Comparison) => tolerance !== null && !(error <= tolerance)
 
 const results = files.map((file) => {
   try {

@@ -92,35 +92,29 @@ const convolutionWeight = (w: Weights, { config, vectors }: HeadOptions): Tensor
   return T.div(weight, spectralSigma(weight, vectors.get(w.path.slice(0, -1))!))
 }
 
-/** Convolution over the tokens with circular padding: [B,L,C] to [B,L,outputs], in float32. */
-const tokenConvolution = (w: Weights, x_BLC: Tensor, options: HeadOptions): Tensor => {
+/** Convolution over the tokens with circular padding: [B,C,L] to [B,outputs,L], in float32. */
+const tokenConvolution = (w: Weights, x_BCL: Tensor, options: HeadOptions): Tensor => {
   const weight = cast(convolutionWeight(w, options), options.product)
-  const [outputs, inputs, kernel] = weight.shape as [number, number, number]
-  const x = cast(x_BLC, options.product)
-  const bias = cast(w.get("bias"), options.product)
-  if (kernel === 1) return cast(T.linear(x, T.view(weight, [outputs, inputs]), bias), "float32")
-  const half = Math.floor(kernel / 2)
-  const padded_BCL = T.pad(T.transpose(x, 1, 2), [half, half], "circular")
-  return cast(T.transpose(T.conv1d(padded_BCL, weight, bias), 1, 2), "float32")
+  const half = Math.floor(weight.shape[2]! / 2)
+  const x = cast(x_BCL, options.product)
+  const padded = half === 0 ? x : T.pad(x, [half, half], "circular")
+  return cast(T.conv1d(padded, weight, cast(w.get("bias"), options.product)), "float32")
 }
 
-/** Norm of [B,L,C] over the tokens of each image, with scale and shift by channel. */
-const tokenNorm = (w: Weights, x_BLC: Tensor, config: HeadsConfig): Tensor => {
-  if (config.norm_type === "gn") {
-    return T.transpose(T.groupNorm(T.transpose(x_BLC, 1, 2), NORM_GROUPS, w.get("weight"), w.get("bias"), config.norm_eps), 1, 2)
-  }
-  const mean = T.mean(x_BLC, [1], true)
-  const centred = T.sub(x_BLC, mean)
-  const deviation = T.sqrt(T.add(T.mean(T.square(centred), [1], true), config.norm_eps))
-  return T.add(T.mul(T.div(centred, deviation), w.get("weight")), w.get("bias"))
+/** Norm of [B,C,L] over the tokens of each image, with scale and shift by channel. */
+const tokenNorm = (w: Weights, x_BCL: Tensor, config: HeadsConfig): Tensor => {
+  if (config.norm_type === "gn") return T.groupNorm(x_BCL, NORM_GROUPS, w.get("weight"), w.get("bias"), config.norm_eps)
+  const channel = (name: string) => T.view(w.get(name), [1, x_BCL.shape[1]!, 1])
+  const deviation = T.sqrt(T.add(T.variance(x_BCL, [2], { unbiased: false, keepdim: true }), config.norm_eps))
+  return T.add(T.mul(T.div(T.sub(x_BCL, T.mean(x_BCL, [2], true)), deviation), channel("weight")), channel("bias"))
 }
 
-const head = (w: Weights, x_BLC: Tensor, options: HeadOptions): Tensor => {
+const head = (w: Weights, x_BCL: Tensor, options: HeadOptions): Tensor => {
   const layer = (path: string, x: Tensor) => {
     const at = w.at(path)
     return T.leakyRelu(tokenNorm(at.at("1"), tokenConvolution(at.at("0"), x, options), options.config), SLOPE)
   }
-  const x = layer("0", x_BLC)
+  const x = layer("0", x_BCL)
   const y = T.div(T.add(layer("1.fn", x), x), Math.SQRT2)
   return T.flatten(tokenConvolution(w.at("2"), y, options), 1)
 }
@@ -128,5 +122,5 @@ const head = (w: Weights, x_BLC: Tensor, options: HeadOptions): Tensor => {
 /** Tokens (dinoTaps) to logits [B, heads · L] in float32. */
 export const discriminatorHeads = (weights: ReadonlyMap<string, Tensor>, taps: ReadonlyArray<Tensor>, options: HeadOptions): Tensor => scope(() => {
   const w = new Weights(weights).at("heads")
-  return T.cat(taps.map((tap, h) => scope(() => head(w.at(h), tap, options))), 1)
+  return T.cat(taps.map((tap, h) => scope(() => head(w.at(h), T.transpose(tap, 1, 2), options))), 1)
 })

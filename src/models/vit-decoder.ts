@@ -86,10 +86,10 @@ const block = (w: Weights, x_BNC: Tensor, config: DecoderConfig): Tensor => {
   return T.add(x, linear(w.at("output.dense"), m))
 }
 
-/** Latents [B,N,latent] to what the last layer reads, [B,N,C] in float32: everything but the last layer. */
+/** Latents [B,N,latent] to what the last layer reads, [B,1+N,C] in float32, the class token first: everything but the last layer. */
 export const decoderTrunk = (weights: ReadonlyMap<string, Tensor>, z_BNC: Tensor, config: DecoderConfig): Tensor => scope(() => {
   const w = new Weights(weights)
-  const [B, N] = z_BNC.shape as [number, number, number]
+  const B = z_BNC.shape[0]!
   const C = config.decoder_hidden_size
   let x_BNC = scope(() => {
     const latents = T.to(linear(w.at("decoder_embed"), z_BNC), { dtype: "float32" })
@@ -100,16 +100,16 @@ export const decoderTrunk = (weights: ReadonlyMap<string, Tensor>, z_BNC: Tensor
     x_BNC = scope(() => block(w.at("decoder_layers").at(i), before, config))
     before.dispose()
   }
-  // the class token's row would be dropped after the last layer; dropping it here is the same
-  return T.contiguous(T.narrow(layerNorm(w.at("decoder_norm"), x_BNC, config.layer_norm_eps), 1, 1, N))
+  return layerNorm(w.at("decoder_norm"), x_BNC, config.layer_norm_eps)
 })
 
-/** The last layer: trunk output [B,N,C] to pixels [B,3,S,S] in encoder-normalised space. */
+/** The last layer: trunk output [B,1+N,C] to pixels [B,3,S,S] in encoder-normalised space. */
 export const decoderHead = (weights: ReadonlyMap<string, Tensor>, h_BNC: Tensor, config: DecoderConfig): Tensor => scope(() => {
   const P = config.patch_size
   const g = config.image_size / P
-  const patches_BNF = linear(new Weights(weights).at("decoder_pred"), h_BNC)
-  const [B] = h_BNC.shape as [number, number, number]
-  const grid_BghPPc = T.view(T.to(patches_BNF, { dtype: "float32" }), [B, g, g, P, P, 3])
+  const B = h_BNC.shape[0]!
+  // dropped after the product, as published: fewer rows would round otherwise, and 8-bit rounding later makes that visible
+  const patches_BNF = T.narrow(linear(new Weights(weights).at("decoder_pred"), h_BNC), 1, 1, g * g)
+  const grid_BghPPc = T.reshape(T.to(patches_BNF, { dtype: "float32" }), [B, g, g, P, P, 3])
   return T.reshape(T.permute(grid_BghPPc, [0, 5, 1, 3, 2, 4]), [B, 3, g * P, g * P])
 })
