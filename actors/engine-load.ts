@@ -105,8 +105,11 @@ export const makeFrozen = (config: RunConfig, device: Device): Frozen => withOwn
   const { architecture, training: { global_seed: seed, precision } } = config
   const encoderWeights = initialWeights(dinov2Spec(architecture.encoder), filesOf(config, "stage_1.params.encoder"), seed, device)
   const lpipsWeights = initialWeights(lpipsSpec(architecture.vgg), filesOf(config, "lpips."), seed, device)
-  const hashes = { encoder: hashWeights(encoderWeights), lpips: hashWeights(lpipsWeights) }
   const statistics = readStatistics(config, device)
+  const hashes = {
+    encoder: hashWeights(encoderWeights), lpips: hashWeights(lpipsWeights),
+    ...(statistics === null ? {} : { statistics: hashWeights(new Map(Object.entries(statistics))) })
+  }
   return {
     encoder: new FrozenEncoder({ config: architecture.encoder, weights: encoderWeights, precision, inputSize: config.stage_1.params.encoder_input_size, statistics }),
     reconstruction: new ReconstructionLoss({ config: architecture.vgg, weights: lpipsWeights, precision }),

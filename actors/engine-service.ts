@@ -19,6 +19,7 @@ import { opNames } from "../src/tensor/heartbeat.ts"
 import { live } from "../src/tensor/scope.ts"
 import { dataLoader } from "./data-loader.ts"
 import { discriminatorActor } from "./discriminator.ts"
+import * as Environment from "./engine-environment.ts"
 import { emaActor } from "./ema.ts"
 import { type Prepared, prepare } from "./engine-load.ts"
 import * as Protocol from "./engine-protocol.ts"
@@ -65,7 +66,10 @@ const buildTree = Effect.fnUntraced(function*(prepared: Prepared, session: Sessi
   })
   const cache = yield* featureCache({
     run, dir: request.cache_dir, maxBytes: config.feature_cache.max_bytes, keepFree: state.bytes, enabled: cacheEnabled(request), device: prepared.device, shape: latentShape, emit,
-    encoding: { encoder: frozen.hashes["encoder"]!, libtorch: libtorchVersion(), device: prepared.device, precision: config.training.precision },
+    encoding: {
+      encoder: JSON.stringify([frozen.hashes["encoder"], frozen.hashes["statistics"] ?? null, config.architecture.encoder, config.stage_1.params.encoder_input_size]),
+      libtorch: JSON.stringify([libtorchVersion(), Environment.forEngine(prepared.device)]), device: prepared.device, precision: config.training.precision
+    },
     encode: (images) => frozen.encoder.features(images, config.training.batch_size), microBatch: config.training.batch_size
   })
   const evaluator = yield* evaluatorActor({

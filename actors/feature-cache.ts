@@ -13,6 +13,7 @@ import { actor } from "../src/runtime/actor.ts"
 import * as T from "../src/tensor/ops.ts"
 import { scope, withOwner } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
+import { slices } from "../src/train/micro-batches.ts"
 import { type Event, make as event } from "./events.ts"
 import { faultable } from "./fault-points.ts"
 import { engineChildren } from "./tree.ts"
@@ -25,7 +26,7 @@ export interface Options {
   readonly keepFree: number
   /** False where no latent can be needed twice. */
   readonly enabled: boolean
-  readonly encoding: Omit<Encoding, "batchShape">
+  readonly encoding: Omit<Encoding, "batchShape" | "place">
   /** [B,3,H,W] in [0,1] to clean latents [B,N,C], float32. */
   readonly encode: (images: Tensor) => Tensor
   /** Images that are encoded together. */
@@ -77,8 +78,9 @@ export const featureCache = (options: Options) => {
     name: "feature_cache", capacity: engineChildren.feature_cache.capacity,
     init: Effect.gen(function*() {
       const cache = options.enabled ? yield* Effect.promise(() => openFeatureCache({ dir: options.dir, maxBytes: options.maxBytes, keepFree: options.keepFree })) : null
-      const keysOf = (samples: ReadonlyArray<Sample>, [, ...image]: ReadonlyArray<number>, batchShape = [options.microBatch, ...image]) =>
-        samples.map(({ crop, hash }) => featureKey({ ...encoding, batchShape }, hash, cropName(crop)))
+      const keysOf = (samples: ReadonlyArray<Sample>, [, ...image]: ReadonlyArray<number>) =>
+        slices(samples.length, options.microBatch).flatMap(({ length, start }) =>
+          samples.slice(start, start + length).map(({ crop, hash }, place) => featureKey({ ...encoding, batchShape: [length, ...image], place }, hash, cropName(crop))))
 
       const store = Effect.fnUntraced(function*(open: FeatureCache, keys: ReadonlyArray<string>, z: Tensor) {
         const bytes = T.toBytes(z)

@@ -17,7 +17,7 @@ afterAll(() => {
 
 let serial = 0
 const fresh = (): string => join(root, `cache-${serial++}`)
-const encoding: Encoding = { encoder: "e", libtorch: "1.13", device: "cpu", precision: "float32", batchShape: [2, 3, 64, 64] }
+const encoding: Encoding = { encoder: "e", libtorch: "1.13", device: "cpu", precision: "float32", batchShape: [2, 3, 64, 64], place: 0 }
 const key = (index: number): string => featureKey(encoding, `image ${index}`, "centre")
 const feature = (index: number, bytes = 100): Uint8Array => Uint8Array.from({ length: bytes }, (_, at) => index * 31 + at)
 const entry = (index: number, bytes = 100) => ({ key: key(index), feature: feature(index, bytes) })
@@ -33,10 +33,10 @@ describe("a key", () => {
   it("follows from everything that decides a feature's bits", () => {
     const keys = [
       featureKey(encoding, "i", "c"), featureKey(encoding, "j", "c"), featureKey(encoding, "i", "d"),
-      ...([{ encoder: "f" }, { libtorch: "2" }, { device: "cuda:0" }, { precision: "bfloat16" }, { batchShape: [4, 3, 64, 64] }] as const)
+      ...([{ encoder: "f" }, { libtorch: "2" }, { device: "cuda:0" }, { precision: "bfloat16" }, { batchShape: [4, 3, 64, 64] }, { place: 1 }] as const)
         .map((change) => featureKey({ ...encoding, ...change }, "i", "c"))
     ]
-    assert.strictEqual(new Set(keys).size, 8)
+    assert.strictEqual(new Set(keys).size, 9)
     assert.strictEqual(featureKey({ ...encoding }, "i", "c"), keys[0])
     assert.match(keys[0]!, /^[0-9a-f]{32}$/)
   })
