@@ -108,14 +108,19 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
     }
   }
 
+  /** False where a checkpoint is being written from the buffer, which stays as it is then. */
   const takeSnapshot = Effect.fnUntraced(function*(progress: Progress, reason: string) {
+    if (session.writing) return false
     const saved = [yield* generator.ask.saved(), yield* discriminator.ask.saved(), yield* ema.ask.saved()]
+    // The supervisor may have sent for it while these were asked.
+    if (session.writing) return false
     const started = performance.now()
     yield* Effect.sync(() => state.captureTensors(
       new Map(saved.flatMap((role) => [...role.state])),
       { ...progress, counters: Object.assign({}, ...saved.map(({ counters }) => counters)), skipped: [...session.skipped] }))
     emit(event("snapshot.taken", run, { step: progress.step, bytes: state.bytes, seconds: (performance.now() - started) / 1000, reason }))
     options.onSnapshot(progress.step)
+    return true
   })
 
   const drawn = (step: number): Draws => withOwner("trainer", () => drawsFor({
@@ -153,14 +158,17 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
   })
 
   /** Work that could be lost has a limit where the config sets one: beyond it training waits for the disk. */
-  const waitForSave = Effect.fnUntraced(function*(step: number) {
+  const waitForSave = Effect.fnUntraced(function*(progress: Progress) {
+    const { step } = progress
     const limit = config.checkpoint.max_unsaved_steps
     const tooFar = () => limit > 0 && step - session.savedStep >= limit && !session.stopRequested
     if (!tooFar()) return
     emit(event("train.paused", run, { step, reason: `${step - session.savedStep} steps are not saved` }))
-    // What is in the buffer may be older than what is at stake.
-    if (state.progress.step !== step && !session.writing) yield* takeSnapshot(session.progress, "unsaved work at its limit")
-    while (tooFar()) yield* Effect.sleep("50 millis")
+    while (tooFar()) {
+      // What is in the buffer may be older than what is at stake.
+      if (state.progress.step !== step) yield* takeSnapshot(progress, "unsaved work at its limit")
+      yield* Effect.sleep("50 millis")
+    }
     emit(event("train.resumed", run, { step }))
   })
 
@@ -174,7 +182,7 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
       const end = Math.min(session.until ?? setup.steps, setup.steps)
       if (progress.step >= end || session.stopRequested) break
       yield* breathe
-      yield* waitForSave(progress.step)
+      yield* waitForSave(progress)
       const { step } = progress
       announcePhases(step)
       const result = session.skipped.has(step) ? null : yield* oneStep(progress)
@@ -191,15 +199,12 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
       progress = next
       if (isDue(next.step, config.eval.eval_interval) || next.step === setup.steps) yield* evaluate(next.step)
       const due = isDue(next.step, config.checkpoint.every_steps) || (ended && isDue(next.epoch, config.training.checkpoint_interval))
-      if ((due || session.snapshotRequested) && next.step < end && !session.writing) {
-        yield* takeSnapshot(progress, session.snapshotRequested ? "asked for" : "interval")
-        session.snapshotRequested = false
+      if ((due || session.snapshotRequested) && next.step < end) {
+        if (yield* takeSnapshot(progress, session.snapshotRequested ? "asked for" : "interval")) session.snapshotRequested = false
       }
     }
-    // The last state is saved whatever was saved before it; a write in progress is waited for.
-    while (session.writing) yield* Effect.sleep("5 millis")
-    if (state.progress.step !== progress.step || progress.step === 0) yield* takeSnapshot(progress, session.stopRequested ? "stopped" : "end")
-    else options.onSnapshot(progress.step)
+    // The last state is in the buffer, whatever was saved before it; a write in progress is waited for.
+    while (state.progress.step !== progress.step && !(yield* takeSnapshot(progress, session.stopRequested ? "stopped" : "end"))) yield* Effect.sleep("5 millis")
     const usage = yield* cache.ask.usage()
     emit(event("feature_cache.used", run, usage))
     const finished = progress.step >= setup.steps
