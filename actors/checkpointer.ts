@@ -78,7 +78,10 @@ export const make = (options: Options) => {
 
   const prune = Effect.forEach(stores, (store) =>
     store.prune.pipe(
-      Effect.tap(({ removed }) => Effect.sync(() => { if (removed.length > 0) emit(event("checkpoint.pruned", run, { steps: removed })) })),
+      Effect.tap(({ quarantined, removed }) => Effect.sync(() => {
+        for (const { path, reason, step } of quarantined) emit(event("checkpoint.quarantined", run, { step, path, reason }))
+        if (removed.length > 0) emit(event("checkpoint.pruned", run, { steps: removed }))
+      })),
       // A failure to remove an old checkpoint never harms the new one; what remains is pruned next time.
       Effect.catchTag(["DiskFull", "WriteFailed"], (error) => Effect.sync(() => emit(event("checkpoint.failed", run, failure(error, committed?.step ?? 0, 0, 0))))),
     ), { discard: true })
