@@ -18,7 +18,7 @@ import { lpipsSpec } from "../src/models/lpips.ts"
 import { requireDevice } from "../src/tensor/device.ts"
 import { TensorError } from "../src/tensor/errors.ts"
 import * as T from "../src/tensor/ops.ts"
-import { scope, withOwner } from "../src/tensor/scope.ts"
+import { reclaim, scope, withOwner } from "../src/tensor/scope.ts"
 import { openSafetensors } from "../src/tensor/weights.ts"
 import { direct, runDirect } from "../src/train/direct.ts"
 import { drawsFor } from "../src/train/draws.ts"
@@ -129,6 +129,8 @@ const dryStep = (roles: TrainedRoles, frozen: Frozen, config: RunConfig, setup: 
 
 export const prepare = Effect.fnUntraced(function*(request: Protocol.LoadRequest) {
   const { config } = request
+  // What an earlier try had made, when it found its checkpoint damaged.
+  for (const owner of ["feature_cache", "load"]) reclaim(owner)
   const device = (request.device === "cuda" ? "cuda:0" : request.device) as Device
   yield* checkDevice(device)
   const { sampler, sources } = yield* openImages(request)

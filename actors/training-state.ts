@@ -9,6 +9,7 @@ import { dinoSpec } from "../src/models/dino.ts"
 import { headsSpec } from "../src/models/dino-discriminator.ts"
 import type { LatentStatistics } from "../src/models/latent-statistics.ts"
 import { decoderSpec } from "../src/models/vit-decoder.ts"
+import { TensorError } from "../src/tensor/errors.ts"
 import { hashTensor, openSafetensors } from "../src/tensor/weights.ts"
 import { Snapshot } from "../src/tensor/snapshot.ts"
 import * as T from "../src/tensor/ops.ts"
@@ -129,6 +130,16 @@ export class TrainingState {
 
   /** Fills roles from a checkpoint's files; every tensor's bytes must be those that the manifest names. Throws CheckpointDamaged. */
   fill(roles: TrainedRoles, dir: string, manifest: Manifest, progress: Progress): void {
+    try {
+      this.#fill(roles, dir, manifest, progress)
+    } catch (error) {
+      // Its files were whole once: one that cannot be read as safetensors any more is as damaged as one with other bytes.
+      if (error instanceof TensorError && (error.code === "io" || error.code === "invalid")) throw new CheckpointDamaged({ path: dir, reason: error.message })
+      throw error
+    }
+  }
+
+  #fill(roles: TrainedRoles, dir: string, manifest: Manifest, progress: Progress): void {
     const damaged = (reason: string) => new CheckpointDamaged({ path: dir, reason })
     const hashes = new Map(manifest.tensors.map((tensor) => [tensor.name, tensor]))
     using opened = new DisposableStack()
