@@ -32,6 +32,10 @@ export const forEngine = (device: string, given: NodeJS.ProcessEnv = process.env
   return Object.fromEntries(Object.entries(chosen).map(([name, value]) => [name, given[name] ?? value]))
 }
 
+/** The name of the device in the engine: where the engine sees one GPU alone, that one is its first. */
+export const deviceInEngine = (device: string, given: NodeJS.ProcessEnv = process.env): string =>
+  device.startsWith("cuda:") && given["CUDA_VISIBLE_DEVICES"] === undefined ? "cuda:0" : device
+
 /** What differs between the environment a run was started with and today's. */
 export const changes = (was: Readonly<Record<string, string>>, is: Readonly<Record<string, string>>) =>
   [...new Set([...Object.keys(was), ...Object.keys(is)])].filter((name) => was[name] !== is[name]).map((variable) => ({ variable, was: was[variable] ?? null, is: is[variable] ?? null }))

@@ -5,17 +5,19 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { type Found, newestOf, type Store } from "../src/checkpoint/store.ts"
 import { type ChildExited, type ChildHandle, type ChildLost, startChild } from "../src/runtime/child.ts"
 import type { HangPolicy } from "../src/runtime/heartbeat.ts"
 import type { Writer } from "./checkpointer.ts"
-import { CheckpointDamaged, Engine, type Loaded, type LoadRequest, type Report } from "./engine-protocol.ts"
+import { CheckpointDamaged, Engine, type Loaded, type LoadRequest, type Report, TrainingFailed } from "./engine-protocol.ts"
 import { type Event, make as event } from "./events.ts"
 
 export interface Options {
   readonly run: string
+  readonly configHash: string
   readonly request: Omit<LoadRequest, "resume">
   readonly environment: Readonly<Record<string, string>>
   readonly stopAfter: number | null
@@ -31,6 +33,13 @@ export interface LiveEngine {
   readonly loaded: Loaded
   /** The checkpoint it was filled from. */
   readonly resumedFrom: { readonly step: number; readonly hash: string } | null
+}
+
+/** A checkpoint of another config lies where this run's should be: to go on from it would be neither run. */
+export class CheckpointForeign extends Schema.TaggedError<CheckpointForeign>()("CheckpointForeign", { path: Schema.String }) {
+  readonly exitCode = 2
+  readonly help = "move it away, give this run another --name, or start anew with --fresh (what is there is moved aside)"
+  override get message() { return `checkpoint ${this.path} belongs to a run of another config` }
 }
 
 const entry = join(import.meta.dirname, "engine.ts")
@@ -51,6 +60,11 @@ export const launch = Effect.fnUntraced(function*(options: Options, attempt: num
     onLine: (stream, line) => { if (stream === "stderr" && line.trim() !== "") options.emit(event("engine.stderr", options.run, { line })) }
   })
   options.emit(event("engine.started", options.run, { pid: handle.pid, attempt }))
+  // Whoever no longer waits for it has nothing to save in it, and it may not hear anything for a while.
+  return yield* load(options, handle, stores, started, (names) => { operations = names }).pipe(Effect.onInterrupt(() => Effect.sync(() => handle.kill("SIGKILL"))))
+})
+
+const load = Effect.fnUntraced(function*(options: Options, handle: ChildHandle<typeof Engine>, stores: ReadonlyArray<Store>, started: number, onOperations: (names: ReadonlyArray<string>) => void) {
   while (true) {
     const found: Found = stores.length === 0 ? { plan: null, quarantined: [] } : yield* newestOf(stores, { depth: "quick" })
     for (const { path, reason, step } of found.quarantined) options.emit(event("checkpoint.quarantined", options.run, { step, path, reason }))
@@ -59,6 +73,7 @@ export const launch = Effect.fnUntraced(function*(options: Options, attempt: num
     if (plan === null && found.quarantined.length > 0) {
       return yield* new CheckpointDamaged({ path: found.quarantined.at(-1)!.path, reason: `${found.quarantined.at(-1)!.reason}; no earlier checkpoint is whole (start anew with --fresh)` })
     }
+    if (plan !== null && plan.manifest.config_hash !== options.configHash) return yield* new CheckpointForeign({ path: plan.path })
     const loaded = yield* handle.client.Load({ ...options.request, resume: plan?.path ?? null }).pipe(
       Effect.catchTag("CheckpointDamaged", Effect.fnUntraced(function*(damage) {
         const store = stores.find(({ directory }) => plan?.path.startsWith(directory) === true)
@@ -68,7 +83,7 @@ export const launch = Effect.fnUntraced(function*(options: Options, attempt: num
         return null
       })))
     if (loaded === null) continue
-    operations = loaded.operations
+    onOperations(loaded.operations)
     if (plan !== null) options.emit(event("checkpoint.loaded", options.run, {
       step: plan.step, path: plan.path, bytes: plan.manifest.files.reduce((sum, { size }) => sum + size, 0), written_at: plan.manifest.written_at
     }))
@@ -91,17 +106,22 @@ export const writer = ({ handle, loaded }: LiveEngine): Writer => {
   }
 }
 
-/** Trains to the end (or to `stopAfter`, or until stopped), with every report passed on. */
+/** Trains to the end (or to `stopAfter`, or until stopped), with every report passed on: those that say why it failed, too. */
 export const train = (options: Options, { handle }: LiveEngine) =>
-  Effect.map(Effect.all([
-    handle.client.Train({ until: options.stopAfter }),
+  Effect.all([
+    Effect.exit(handle.client.Train({ until: options.stopAfter })),
     Stream.runForEach(handle.client.Reports(), options.onReport)
-  ], { concurrency: "unbounded" }), ([trained]) => trained)
+  ], { concurrency: "unbounded" }).pipe(Effect.flatMap(([trained]) => trained))
 
 /** Names of what no restart cures: the run ends with the error itself. */
-const hopeless = new Set(["InvalidWeights", "NoDevice", "InvalidData", "CheckpointDamaged"])
-export const onFailure = (error: unknown) =>
-  typeof error === "object" && error !== null && "_tag" in error && hopeless.has(String(error._tag)) ? "escalate" as const : undefined
+const hopeless = new Set(["InvalidWeights", "NoDevice", "InvalidData", "CheckpointDamaged", "CheckpointForeign"])
+/** The same of what ends training: the images are what they are. */
+const hopelessKinds = new Set(["TooManyCorrupt"])
+export const onFailure = (error: unknown) => {
+  const isHopeless = error instanceof TrainingFailed ? hopelessKinds.has(error.kind)
+    : typeof error === "object" && error !== null && "_tag" in error && hopeless.has(String(error._tag))
+  return isHopeless ? "escalate" as const : undefined
+}
 
 export const isLost = (error: unknown): error is ChildLost =>
   typeof error === "object" && error !== null && "_tag" in error && (error._tag === "ChildExited" || error._tag === "ChildHung")

@@ -17,7 +17,7 @@ import { libtorchVersion } from "../src/tensor/device.ts"
 import { TensorError } from "../src/tensor/errors.ts"
 import { opNames } from "../src/tensor/heartbeat.ts"
 import { live } from "../src/tensor/scope.ts"
-import { dataLoader } from "./data-loader.ts"
+import { dataLoader, TooManyCorrupt } from "./data-loader.ts"
 import { discriminatorActor } from "./discriminator.ts"
 import * as Environment from "./engine-environment.ts"
 import { emaActor } from "./ema.ts"
@@ -56,6 +56,9 @@ const supervision = (run: string, emit: (event: Event) => void) => (happened: Su
   if (happened.type === "gave_up") emit(event("supervisor.gave_up", run, { supervisor: name, context: happened.context, reason: happened.reason, offender: happened.offender }))
 }
 
+/** An unreadable image is replaced; too many of them are no fault of an actor, and no restart makes them readable. */
+const beyondRepair = (error: unknown) => rootCause(error) instanceof TooManyCorrupt ? "escalate" as const : undefined
+
 /** The engine's actors, in the order in which data flows. */
 const buildTree = Effect.fnUntraced(function*(prepared: Prepared, session: Session, emit: (event: Event) => void, onSnapshot: (step: number) => void) {
   const { frozen, latentShape, request, sampler, setup, sources, state, stepsPerEpoch } = prepared
@@ -83,14 +86,14 @@ const buildTree = Effect.fnUntraced(function*(prepared: Prepared, session: Sessi
     loader, cache, generator, discriminator, ema, evaluator, emit, onSnapshot
   })
   const training = supervisor({
-    ...trainingTree, onEvent: supervision(run, emit),
+    ...trainingTree, onFailure: beyondRepair, onEvent: supervision(run, emit),
     children: [
       { ...generator, shutdown: engineChildren.generator.shutdown }, { ...discriminator, shutdown: engineChildren.discriminator.shutdown },
       { ...ema, shutdown: engineChildren.ema.shutdown }, driver
     ]
   })
   return supervisor({
-    ...engineTree, onEvent: supervision(run, emit),
+    ...engineTree, onFailure: beyondRepair, onEvent: supervision(run, emit),
     children: [
       { ...loader, shutdown: engineChildren.data_loader.shutdown }, { ...cache, shutdown: engineChildren.feature_cache.shutdown },
       { ...evaluator, shutdown: engineChildren.evaluator.shutdown }, training
@@ -166,8 +169,8 @@ export const engineHandlers = Effect.gen(function*() {
     Train: ({ until }: { readonly until: number | null }) => Effect.suspend(() => {
       if (running === null) return Effect.fail(notLoaded)
       running.session.until = until
-      // The stream of reports ends with training, so that whoever reads it to its end has missed nothing.
-      return running.session.begin.open.pipe(Effect.andThen(Deferred.await(running.session.done)), Effect.tap(() => Queue.end(reports)))
+      // The stream of reports ends with training, so that whoever reads it to its end has missed nothing, the reason of a failure least of all.
+      return running.session.begin.open.pipe(Effect.andThen(Deferred.await(running.session.done)), Effect.onExit(() => Queue.end(reports)))
     }),
     Reports: () => Stream.merge(Stream.fromQueue(reports), Stream.fromSchedule(Schedule.spaced(pulseEvery)).pipe(Stream.map(pulse)), { haltStrategy: "left" }),
     TakeSnapshot: () => Effect.sync(() => { if (running !== null) running.session.snapshotRequested = true }),

@@ -23,9 +23,9 @@ const dataSpec = ({ config }: PlannedVariant): DataSpec => config.data.path === 
 
 /** What the engine of a variant is started with. */
 export const keeperOptions = (plan: RunPlan, variant: PlannedVariant, base: Pick<Keeper.Options, "emit" | "onReport" | "stepSeconds">, stopAfter: number | null): Keeper.Options => ({
-  ...base, run: variant.run, stopAfter, environment: Environment.forEngine(plan.device), hangSeconds: variant.config.supervision.hang_seconds,
+  ...base, run: variant.run, configHash: variant.hash, stopAfter, environment: Environment.forEngine(plan.device), hangSeconds: variant.config.supervision.hang_seconds,
   request: {
-    run: variant.run, run_dir: variant.dir, variants: plan.variants.length, config: variant.config, data: dataSpec(variant), eval_data: variant.config.eval.data_path, device: plan.device,
+    run: variant.run, run_dir: variant.dir, variants: plan.variants.length, config: variant.config, data: dataSpec(variant), eval_data: variant.config.eval.data_path, device: Environment.deviceInEngine(plan.device),
     cache_dir: defaultFeatureDir(process.env)
   }
 })

@@ -1,0 +1,27 @@
+/** What lies on the disk is not what it should be: a checkpoint that was altered, images that are none. */
+import { assert, it } from "vitest"
+import { closeSync, openSync, writeSync } from "node:fs"
+import { join } from "node:path"
+import { makeWorkplace } from "./rae-processes.ts"
+
+const place = makeWorkplace()
+
+it("a checkpoint whose file is no safetensors any more is put aside, and the one before is taken", async () => {
+  // Training waits for the checkpoint of step 3, so that there is one.
+  const words = ["--set", "checkpoint.max_unsaved_steps=3", "--stop-after"]
+  await place.done(place.runWords("altered", ...words, "6"))
+  const file = openSync(join(place.runDir("altered"), "checkpoints/step-000000006/decoder.safetensors"), "r+")
+  writeSync(file, "#", 8) // the first byte of the header
+  closeSync(file)
+  const { stderr } = await place.done(place.runWords("altered", ...words, "7"))
+  assert.match(stderr, /quarantined +step 6/)
+  assert.match(stderr, /resumed from step 3/, stderr)
+})
+
+it("too many unreadable images end the run with their list, after one start", async () => {
+  for (let i = 0; i < 12; i++) place.write(`broken/class/${i}.jpg`, "no image")
+  const { code, stderr } = await place.rae(place.runWords("unreadable", "--data", join(place.root, "broken"), "--set", "data.max_corrupt=0"))
+  assert.strictEqual(code, 1, stderr)
+  assert.match(stderr, /more than 0 unreadable images:\n.*broken\/class\/\d+\.jpg/)
+  assert.lengthOf((await place.events("unreadable")).filter(({ type }) => type === "engine.started"), 1)
+})
