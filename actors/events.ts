@@ -28,6 +28,9 @@ export const table = {
   "run.stopped": event("info", "supervisor", { step, reason: Schema.String, saved: Schema.Boolean }),
   "run.failed": event("error", "supervisor", { error: Schema.String, message: Schema.String, step: Schema.NullOr(step) }),
   "signal.received": event("info", "supervisor", { signal: Schema.String, action: Schema.String }),
+  "stop.requested": event("info", "supervisor", { action: Schema.String }),
+  /** A run.json or a table that the disk refused: the run goes on, its record is older than it. */
+  "record.failed": event("warn", "supervisor", { message: Schema.String }),
 
   "engine.started": event("info", "engine", { pid: Schema.Int, attempt: Schema.Int }),
   "engine.ready": event("info", "engine", { pid: Schema.Int, step, seconds, libtorch: Schema.String }),

@@ -1,11 +1,18 @@
 /** How a run ends without being done or stopped, as the command line shows it: message, help, exit code. */
 import * as Schema from "effect/Schema"
 import { NoProgress, rootCause, TooManyRestarts } from "../src/runtime/supervisor.ts"
+import { exitCodes as stopExitCodes } from "./stop-signals.ts"
 
 export class DiskTooSmall extends Schema.TaggedError<DiskTooSmall>()("DiskTooSmall", { path: Schema.String, needed: Schema.Finite, free: Schema.Finite }) {
   readonly exitCode = 2
   readonly help = "free some space, or choose another place with --runs-dir"
   override get message() { return `no room for one checkpoint in ${this.path}: needs ${(this.needed / 1e6).toFixed(1)} MB, free ${(this.free / 1e6).toFixed(1)} MB` }
+}
+
+/** A signal before the first engine was loaded: there is nothing to save, and nothing was made. */
+export class Interrupted extends Schema.TaggedError<Interrupted>()("Interrupted", { run: Schema.String, signal: Schema.Literals(["SIGINT", "SIGTERM"]) }) {
+  readonly exitCode = stopExitCodes[this.signal]
+  override get message() { return `${this.run} interrupted by ${this.signal} before training began; nothing was changed` }
 }
 
 /** A run that its supervisor could not carry on, with the study's table as it stands. */

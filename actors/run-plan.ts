@@ -105,6 +105,7 @@ export const plan = Effect.fnUntraced(function*(options: SuperviseOptions) {
   }
 
   const kind = study.variants.length === 1 && study.variants[0].name === null ? "run" as const : "study" as const
+  if (previous !== null && previous.kind !== kind) return yield* new ConfigChanged({ dir, changes: [`kind: was "${previous.kind}", is "${kind}"`] })
   const variants: Array<PlannedVariant> = []
   for (const variant of study.variants) {
     const variantDir = variant.name === null ? dir : join(dir, variant.name)

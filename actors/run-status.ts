@@ -6,6 +6,7 @@
 import type { Event } from "./events.ts"
 import type { EngineActor } from "./engine-protocol.ts"
 import type { ActorStatus, RunState, Status } from "./status.ts"
+import { exitCodes } from "./stop-signals.ts"
 
 export interface Identity {
   readonly name: string
@@ -50,10 +51,11 @@ export const make = (identity: Identity, startedAt: Date) => {
       case "run.stopped": state = "stopped"; step = event.step; break
       case "run.failed": state = "failed"; failed(time, "supervisor", event.message, "stopped the run"); break
       case "engine.started": enginePid = event.pid; engineSince = Date.now(); break
-      case "engine.ready": state = "training"; step = event.step; break
+      case "engine.ready": if (state !== "stopping") state = "training"; step = event.step; break
       case "engine.exited": enginePid = null; pulsed = null; break
       case "engine.hung": failed(time, "engine", `silent for ${event.silent_seconds.toFixed(1)} s${event.op ? ` in ${event.op}` : ""}`, "killed it"); break
-      case "signal.received": state = "stopping"; break
+      case "stop.requested": state = "stopping"; break
+      case "signal.received": if (event.signal in exitCodes) state = "stopping"; break
       case "supervisor.child_down":
         state = "recovering"
         restarts++
@@ -62,6 +64,8 @@ export const make = (identity: Identity, startedAt: Date) => {
         break
       case "supervisor.gave_up": failed(time, event.offender, event.reason, "gave up"); break
       case "train.step":
+        // Actors within the engine restart without its being made ready again.
+        if (state === "recovering") state = "training"
         step = event.step
         epoch = event.epoch
         lr = event.lr

@@ -3,8 +3,8 @@
  * snapshot is committed. Whatever dies in between is started again from the last commit.
  */
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Scope from "effect/Scope"
-import { mkdirSync } from "node:fs"
 import type { ReclaimStep } from "../src/checkpoint/budget.ts"
 import type { Store } from "../src/checkpoint/store.ts"
 import { openFeatureCache } from "../src/data/feature-cache.ts"
@@ -30,9 +30,9 @@ export interface VariantRun {
   readonly emit: (event: Event) => void
   readonly preloaded: Preloaded | null
   /** What a signal, or a request on the control socket, stops. */
-  readonly onEngine: (engine: Keeper.LiveEngine | null) => void
-  /** True once a stop was asked for: an engine that comes up then does not train. */
-  readonly stopping: () => boolean
+  readonly onEngine: (engine: Keeper.LiveEngine | null) => Effect.Effect<void>
+  /** Open once a stop was asked for: an engine that is not up then is not waited for. */
+  readonly stopping: Latch.Latch
   /** What is supervised, for the status document. */
   readonly onTree: (tree: Supervisor<never>, checkpointer: Checkpointer.Checkpointer) => void
 }
@@ -49,7 +49,6 @@ const asksWhileRestarting = 5
 export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
   const { emit, keeper, status, variant } = options
   const { run } = variant
-  mkdirSync(variant.dir, { recursive: true })
   const stores = yield* openStores(variant)
   const leftovers = (yield* Effect.forEach(stores, (store) => store.removeLeftovers)).flat()
   if (leftovers.length > 0) emit(event("checkpoint.leftovers_removed", run, { paths: leftovers }))
@@ -59,7 +58,10 @@ export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
   let preloaded = options.preloaded
   let attempts = preloaded?.attempt ?? 0
   let trained: Trained | null = null
-  const hold = (next: Keeper.LiveEngine | null) => { engine = next; options.onEngine(next) }
+  const hold = (next: Keeper.LiveEngine | null) => Effect.suspend(() => {
+    engine = next
+    return options.onEngine(next)
+  })
 
   const saver = yield* actor({
     name: "checkpointer", capacity: 4,
@@ -72,27 +74,26 @@ export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
     return keeper.onReport(report)
   }
 
+  /** The one that is loaded already, else a new one; null where a stop is asked for before it is up. */
+  const nextEngine = Effect.suspend(() => {
+    const given = preloaded
+    preloaded = null
+    if (given !== null) return Effect.as(Effect.addFinalizer((exit) => Scope.close(given.scope, exit)), given.engine)
+    attempts++
+    return Effect.raceFirst(Keeper.launch(keeper, attempts, stores), Effect.as(options.stopping.await, null))
+  })
+
   const engineChild: Child = {
     name: "engine", restart: "transient", significant: true, shutdown: "30 seconds", onFailure: Keeper.onFailure,
     run: (ready) => Effect.gen(function*() {
-      yield* Effect.addFinalizer(() => Effect.sync(() => hold(null)))
-      let live: Keeper.LiveEngine
-      if (preloaded !== null) {
-        const { scope } = preloaded
-        yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
-        live = preloaded.engine
-        preloaded = null
-      } else {
-        attempts++
-        live = yield* Keeper.launch(keeper, attempts, stores)
-      }
+      yield* Effect.addFinalizer(() => hold(null))
+      const live = yield* nextEngine
+      if (live === null) return
       checkpointer.resumed(live.resumedFrom)
-      hold(live)
+      yield* hold(live)
       yield* ready
-      if (options.stopping()) {
-        trained = { step: live.loaded.step, finished: false, means: {} }
-        return
-      }
+      // Asked for while it was not held yet: what it was filled from is saved.
+      if (options.stopping.isOpen()) return
       const done = yield* Keeper.train({ ...keeper, onReport }, live)
       yield* saver.ask.save(done.step).pipe(Effect.retry({ times: asksWhileRestarting, while: (error): error is ActorDown => error._tag === "ActorDown" }))
       trained = done

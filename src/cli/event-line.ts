@@ -26,6 +26,8 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
   "run.stopped": (e) => ["stopped", some(`at step ${count(e.step)}`, e.saved ? "saved" : "not saved", e.reason)],
   "run.failed": (e) => ["failed", some(e.step !== null && `at step ${count(e.step)}`, e.message.split("\n")[0] ?? e.error)],
   "signal.received": (e) => [e.signal, e.action],
+  "stop.requested": (e) => ["stop", e.action],
+  "record.failed": (e) => ["failed", e.message],
   "engine.started": (e) => (e.attempt > 1 ? ["started", `pid ${e.pid}, attempt ${e.attempt}`] : null),
   "engine.ready": (e) => ["ready", `at step ${count(e.step)} in ${span(e.seconds)}, libtorch ${e.libtorch}`],
   "engine.exited": (e) => ["exited", some(
