@@ -10,7 +10,7 @@ import { drawnSource } from "../src/data/drawn-source.ts"
 import { folderSource } from "../src/data/folder-source.ts"
 import { listImageFolder } from "../src/data/image-folder.ts"
 import { makeSample, type SampleJob } from "../src/data/sample-job.ts"
-import { makeSampleInThread } from "../src/data/sample-pool.ts"
+import { samplePool } from "../src/data/sample-pool.ts"
 import type { ImageSource } from "../src/data/source.ts"
 import { goldenImage } from "./golden-images/picture.ts"
 
@@ -64,12 +64,6 @@ describe.each(sources)("a %s source", (_, source, repeating) => {
 })
 
 describe("sources", () => {
-  it("describe themselves", () => {
-    assert.strictEqual(folderSource(folder, draws).describe(), `6 images in 2 classes, ${root}`)
-    assert.strictEqual(folderSource({ root, paths: ["a.jpg"] }, draws).describe(), `1 image, ${root}`)
-    assert.strictEqual(drawnSource(6, "training", draws).describe(), "6 pictures drawn by the program")
-  })
-
   it("flag what is smaller than the crop", async () => {
     assert.deepStrictEqual((await folderSource(folder, draws).train(0, 0, 64)).upscaled, { width: 24, height: 18 })
     assert.isNull((await folderSource(folder, draws).train(0, 0, 16)).upscaled)
@@ -95,23 +89,26 @@ describe("sources", () => {
 })
 
 describe("a thread of its own", () => {
+  const inThreads = samplePool(1)
   const jobs = (["file", "drawing"] as const).flatMap((kind) => [null, 3].map((epoch): SampleJob =>
     ({ kind, index: 0, path: kind === "file" ? goldenImage("colour.jpg") : "drawn/x/0", size: 8, epoch, draws })))
 
   it("makes the samples that this one makes", async () => {
-    const made = await Promise.all(jobs.map(makeSampleInThread))
+    const made = await Promise.all(jobs.map(inThreads))
     assert.deepStrictEqual(made, await Promise.all(jobs.map(makeSample)))
   })
 
   it("says what went wrong, and goes on", async () => {
     const [job] = jobs as [SampleJob]
     const rejection = (promise: Promise<unknown>) => promise.then(() => assert.fail("should reject"), (cause: unknown) => cause)
-    const corrupt = await rejection(makeSampleInThread({ ...job, index: 4, path: "/nowhere.png" }))
+    const corrupt = await rejection(inThreads({ ...job, index: 4, path: "/nowhere.png" }))
     assert.instanceOf(corrupt, CorruptSample)
     assert.deepStrictEqual([corrupt.index, corrupt.path, corrupt.problem, corrupt.reason], [4, "/nowhere.png", "vanished", "vanished: ENOENT"])
-    assert.match(String(await rejection(makeSampleInThread({ ...job, path: "a\0b" }))), /without null bytes/)
-    assert.strictEqual((await makeSampleInThread(job)).pixels.length, 192)
+    assert.match(String(await rejection(inThreads({ ...job, path: "a\0b" }))), /without null bytes/)
+    assert.strictEqual((await inThreads(job)).pixels.length, 192)
   })
+
+  it("is none where none is wanted", () => assert.strictEqual(samplePool(0), makeSample))
 })
 
 describe("a batch", () => {

@@ -40,4 +40,6 @@ const sampleOfDrawing = ({ index, path, size, epoch, draws }: SampleJob): Sample
 }
 
 /** Rejects with CorruptSample, or with what is no fault of the file. */
-export const makeSample = async (job: SampleJob): Promise<Sample> => (job.kind === "file" ? sampleOfFile(job) : sampleOfDrawing(job))
+export type SampleMaker = (job: SampleJob) => Promise<Sample>
+
+export const makeSample: SampleMaker = async (job) => (job.kind === "file" ? sampleOfFile(job) : sampleOfDrawing(job))

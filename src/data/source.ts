@@ -11,8 +11,6 @@ export interface Sample extends Cut {
 
 export interface ImageSource {
   readonly count: number
-  /** One phrase for the run's first line: `167 images in 167 classes, photos/`. */
-  readonly describe: () => string
   /** The random crop of `size` of this epoch. Rejects with CorruptSample. */
   readonly train: (epoch: number, index: number, size: number) => Promise<Sample>
   /** ADM's centre crop. Rejects with CorruptSample. */

@@ -19,7 +19,7 @@ export const data = K.block({
 export const evaluation = K.block({
   data_path: K.key(K.orNull(K.path), null, "folder of held-out images; null: every tenth training image, by hash of its path"),
   eval_interval: K.key(K.natural, 5000, "evaluate every so many steps; 0: only at the end", "steps"),
-  eval_model: K.key(K.switchKind, false, "evaluate the weights themselves too, besides their moving average"),
+  eval_model: K.key(K.only(false, "the moving average alone is evaluated"), false, "evaluate the weights themselves too"),
   metrics: K.key(
     { schema: Schema.Array(K.oneOf("psnr", "ssim", "lpips").schema), expected: "a list of `psnr`, `ssim`, `lpips`" },
     ["psnr", "ssim", "lpips"],
