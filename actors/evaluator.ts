@@ -9,6 +9,7 @@ import { mkdir, rename, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import sharp from "sharp"
 import type { RunConfig } from "../src/config/schema.ts"
+import { CorruptSample } from "../src/data/corrupt-sample.ts"
 import type { ImageSource } from "../src/data/source.ts"
 import { lpips } from "../src/eval/lpips.ts"
 import { picture } from "../src/eval/picture.ts"
@@ -56,8 +57,18 @@ export const evaluatorActor = (options: Options) => {
   const { image_size: size } = config.data
   const count = Math.min(wanted, source.count)
 
+  /** Outlives restarts: an image is told of once. */
+  const unreadable = new Set<string>()
+  const readable = (index: number) => source.evaluation(index, size).catch((cause: unknown) => {
+    if (!(cause instanceof CorruptSample)) throw cause
+    if (!unreadable.has(cause.path)) emit(event("eval.image_unreadable", run, { path: cause.path, reason: cause.reason }))
+    unreadable.add(cause.path)
+    return null
+  })
+
+  /** Those of a batch that can be read: no figure may hang on one bad file. */
   const originals = async (start: number) => {
-    const taken = await Promise.all(Array.from({ length: Math.min(batchSize, count - start) }, (_, i) => source.evaluation(start + i, size)))
+    const taken = (await Promise.all(Array.from({ length: Math.min(batchSize, count - start) }, (_, i) => readable(start + i)))).filter((sample) => sample !== null)
     const pixels = new Uint8Array(taken.length * size * size * 3)
     for (const [at, sample] of taken.entries()) pixels.set(sample.pixels, at * size * size * 3)
     return { pixels, count: taken.length }
@@ -72,6 +83,12 @@ export const evaluatorActor = (options: Options) => {
     await writeFile(`${path}.new`, await sharp(rgb, { raw: { width, height, channels: 3 } }).png().toBuffer())
     await rename(`${path}.new`, path)
     return path
+  }
+
+  /** Batches are measured whole; the picture has as many columns as were asked for. */
+  const firstSamples = (batches: ReadonlyArray<Tensor>): Tensor => {
+    const all = T.cat(batches, 0)
+    return T.narrow(all, 0, 0, Math.min(samples, all.shape[0] ?? 0))
   }
 
   const measure = (weights: ReadonlyMap<string, Tensor>, images: Tensor) => {
@@ -95,25 +112,29 @@ export const evaluatorActor = (options: Options) => {
           // Aliases: what needs no conversion is not copied.
           const working = yield* owned("evaluator", () => frozenWeights(spec, new Map([...weights].map(([name, weight]) => [name, detach(weight)] as const)), config.training.precision))
           let totals = { psnr: 0, ssim: 0, lpips: 0 }
+          let measuredImages = 0
           const shown: Array<{ readonly above: Tensor; readonly below: Tensor }> = []
           for (let start = 0; start < count; start += batchSize) {
             const taken = yield* Effect.tryPromise({ try: () => originals(start), catch: failed })
+            if (taken.count === 0) continue
+            measuredImages += taken.count
             const images = yield* owned("evaluator", () => toImages(taken.pixels, taken.count, size))
             const measured = yield* Effect.try({ try: () => withOwner("evaluator", () => scope(() => measure(working, images))), catch: failed })
             totals = { psnr: totals.psnr + measured.psnr, ssim: totals.ssim + measured.ssim, lpips: totals.lpips + (measured.lpips ?? 0) }
             if (start < samples) shown.push({ above: images, below: measured.recon })
             else for (const tensor of [images, measured.recon]) tensor.dispose()
           }
-          const path = samples === 0 ? null : yield* Effect.tryPromise({
+          if (measuredImages === 0) return yield* new EvaluationFailed({ reason: `none of ${count} held-out images can be read` })
+          const path = shown.length === 0 ? null : yield* Effect.tryPromise({
             try: () => {
-              const [above, below] = withOwner("evaluator", () => [T.cat(shown.map((pair) => pair.above), 0), T.cat(shown.map((pair) => pair.below), 0)] as const)
+              const [above, below] = withOwner("evaluator", () => [firstSamples(shown.map((pair) => pair.above)), firstSamples(shown.map((pair) => pair.below))] as const)
               return writePicture(step, above, below)
             },
             catch: failed
           })
           yield* reclaimed("evaluator")
           emit(event("eval.finished", run, {
-            step, images: count, psnr: totals.psnr / count, ssim: totals.ssim / count, lpips: metrics.includes("lpips") ? totals.lpips / count : null,
+            step, images: measuredImages, psnr: totals.psnr / measuredImages, ssim: totals.ssim / measuredImages, lpips: metrics.includes("lpips") ? totals.lpips / measuredImages : null,
             seconds: (performance.now() - started) / 1000, picture: path
           }))
         }, Effect.tapError(() => reclaimed("evaluator")))

@@ -62,6 +62,7 @@ export const table = {
   "eval.finished": event("info", "evaluator", {
     step, images: Schema.Int, psnr: loss, ssim: loss, lpips: Schema.NullOr(loss), seconds, picture: Schema.NullOr(Schema.String)
   }),
+  "eval.image_unreadable": event("warn", "evaluator", { path: Schema.String, reason: Schema.String }),
   "eval.failed": event("error", "evaluator", { step, reason: Schema.String }),
 
   "snapshot.taken": event("debug", "trainer", { step, bytes, seconds, reason: Schema.String }),

@@ -2,6 +2,7 @@
 import { assert, it } from "vitest"
 import { closeSync, openSync, writeSync } from "node:fs"
 import { join } from "node:path"
+import sharp from "sharp"
 import { makeWorkplace } from "./rae-processes.ts"
 
 const place = makeWorkplace()
@@ -16,6 +17,19 @@ it("a checkpoint whose file is no safetensors any more is put aside, and the one
   const { stderr } = await place.done(place.runWords("altered", ...words, "7"))
   assert.match(stderr, /quarantined +step 6/)
   assert.match(stderr, /resumed from step 3/, stderr)
+})
+
+it("an unreadable held-out image is left out of the figures, and told of once", async () => {
+  const picture = await sharp({ create: { width: 48, height: 40, channels: 3, background: "teal" } }).png().toBuffer()
+  for (const name of ["a", "c"]) place.write(`held/${name}.png`, picture)
+  place.write("held/b.png", picture.subarray(0, 60))
+  const words = ["--set", `eval.data_path=${join(place.root, "held")}`, "--set", "eval.eval_interval=1", "--set", "eval.samples=1", "--stop-after", "2"]
+  await place.done(place.runWords("held", ...words))
+  const events = await place.events("held")
+  assert.deepStrictEqual(events.filter((event) => event.type === "eval.finished").map(({ images, step }) => ({ images, step })), [{ images: 2, step: 1 }, { images: 2, step: 2 }])
+  const { width } = await sharp(join(place.runDir("held"), "eval/step-000000002.png")).metadata()
+  assert.strictEqual(width, 32, "one column: the original above its reconstruction")
+  assert.deepStrictEqual(events.filter((event) => event.type === "eval.image_unreadable").map(({ path }) => path), [join(place.root, "held/b.png")])
 })
 
 it("too many unreadable images end the run with their list, after one start", async () => {

@@ -55,6 +55,7 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
   "eval.finished": (e) => ["evaluated", some(
     `step ${count(e.step)}`, `psnr ${figure(e.psnr)}`, `ssim ${figure(e.ssim)}`, loss("lpips", e.lpips), `${plural(e.images, "image")} in ${span(e.seconds)}`
   )],
+  "eval.image_unreadable": (e) => ["left out", `${e.path}: ${e.reason}`],
   "eval.failed": (e) => ["failed", `step ${count(e.step)}, ${e.reason}`],
   "snapshot.taken": () => null,
   "checkpoint.started": () => null,
