@@ -16,9 +16,6 @@ const program = Effect.gen(function*() {
   yield* servePort({ group: Engine, handlers, dieWithParent })
 }).pipe(Effect.scoped)
 
-// SIGINT at a terminal goes to the whole foreground group, but ending the run is the supervisor's to decide.
-process.on("SIGINT", () => undefined)
-process.on("SIGHUP", () => undefined)
 // The native threads would keep the process alive: it ends when its work has.
 NodeRuntime.runMain(program, { teardown: (exit, onExit) => Runtime.defaultTeardown(exit, (code) => {
   onExit(code)
