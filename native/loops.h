@@ -76,4 +76,8 @@ void normalise_affine(const float* x, const float* w, const float* b, float* y, 
 void normalise_grad(const float* x, const float* g, const float* w, float* out, std::size_t n, Moments m);
 void affine_grad(const float* x, const float* g, float* dw, float* db, std::size_t n, Moments m);
 
+// softmax(row · scale) in place, and its gradient: g becomes p (g - Σ p g) · scale.
+void softmax(float* row, std::size_t n, float scale);
+void softmax_grad(const float* p, float* g, std::size_t n, float scale);
+
 }  // namespace rae::loops

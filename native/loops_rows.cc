@@ -1,7 +1,9 @@
-// Loops over one row at a time: layer normalisation.
+// Loops over one row at a time: layer normalisation, softmax.
 #include <cmath>
+#include <limits>
 
 #include "loops.h"
+#include "vector_math.h"
 
 namespace rae::loops {
 
@@ -33,6 +35,26 @@ FOR_EVERY_CPU void affine_grad(const float* __restrict x, const float* __restric
     dw[i] += g[i] * (x[i] - m.mean) * m.rstd;
     db[i] += g[i];
   }
+}
+
+FOR_EVERY_CPU void softmax(float* __restrict row, std::size_t n, float scale) {
+  float lanes[16];
+  for (float& lane : lanes) lane = -std::numeric_limits<float>::infinity();
+  std::size_t at = 0;
+  for (; at + 16 <= n; at += 16)
+    for (std::size_t k = 0; k < 16; ++k) lanes[k] = row[at + k] > lanes[k] ? row[at + k] : lanes[k];
+  for (std::size_t k = 0; at + k < n; ++k) lanes[k] = row[at + k] > lanes[k] ? row[at + k] : lanes[k];
+  float most = lanes[0];
+  for (float lane : lanes) most = lane > most ? lane : most;
+  for (std::size_t i = 0; i < n; ++i) row[i] = exp((row[i] - most) * scale);
+  SUM_LANES(sum, n, row[i])
+  const float factor = 1.0f / sum;
+  for (std::size_t i = 0; i < n; ++i) row[i] *= factor;
+}
+
+FOR_EVERY_CPU void softmax_grad(const float* __restrict p, float* __restrict g, std::size_t n, float scale) {
+  SUM_LANES(sum, n, p[i] * g[i])
+  for (std::size_t i = 0; i < n; ++i) g[i] = p[i] * (g[i] - sum) * scale;
 }
 
 }  // namespace rae::loops

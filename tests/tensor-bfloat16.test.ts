@@ -16,7 +16,8 @@ const near = (name: string, got: Tensor, expected: Tensor, slack = 1e-6) => {
   assert.deepStrictEqual(got.shape, expected.shape)
   const a = T.toFloat32(got), b = T.toFloat32(expected)
   const largest = b.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-  a.forEach((value, i) => assert.isAtMost(Math.abs(value - (b[i] ?? NaN)), Math.abs(b[i] ?? NaN) * 2 ** -8 + largest * slack, `${name}[${i}]: ${value}, expected ${b[i]}`))
+  const wrong = a.findIndex((value, i) => !(Math.abs(value - (b[i] ?? NaN)) <= Math.abs(b[i] ?? NaN) * 2 ** -8 + largest * slack))
+  if (wrong >= 0) assert.fail(`${name}[${wrong}]: ${a[wrong]}, expected ${b[wrong]}`)
 }
 
 /** Value and gradients of `f` in bfloat16 against float32. */
@@ -89,6 +90,23 @@ describe("in bfloat16", () => {
     const bad = T.cat([x, T.full([1, 32], NaN, { dtype: "bfloat16" })], 0)
     assert.isNaN(T.toFloat32(T.layerNorm(bad, 32, null, null, 1e-6))[4 * 32])
   }))
+
+  for (const [B, H, N, D] of [[2, 3, 5, 4], [1, 2, 257, 72], [2, 6, 33, 64], [1, 1, 1, 8]] as const) {
+    it(`attention of ${B} × ${H} heads, ${N} tokens of ${D}`, () => {
+      // the scores are rounded to 8 bits on their way: relative to them, not to the result
+      compare((q, k, v) => T.attention(q!, k!, v!), [normal([B, H, N, D]), normal([B, H, N, D]), normal([B, H, N, D])], 3e-2)
+    })
+  }
+
+  it("attention of strided heads, of other lengths, of large scores", () => {
+    const heads = (x: Tensor) => T.transpose(T.view(x, [2, 7, 3, 8]), 1, 2)
+    compare((q, k, v) => T.reshape(T.transpose(T.attention(heads(q!), heads(k!), heads(v!)), 1, 2), [2, 7, 24]), [normal([2, 7, 24]), normal([2, 7, 24]), normal([2, 7, 24])], 3e-2)
+    compare((q, k, v) => T.attention(q!, k!, v!), [normal([1, 2, 3, 8]), normal([1, 2, 9, 8]), normal([1, 2, 9, 8])], 3e-2)
+    scope(() => {
+      const q = T.full([1, 1, 2, 4], 1e4, { dtype: "bfloat16" }), v = normal([1, 1, 2, 4])
+      near("equal scores", T.attention(q, q, v), T.expand(T.mean(float(v), [2], true), [1, 1, 2, 4]), 1e-2)
+    })
+  })
 
   it("leaves no handles", () => {
     const before = live().count
