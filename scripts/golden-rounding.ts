@@ -17,9 +17,8 @@ import type { Tensor } from "../src/tensor/tensor.ts"
 const NEAR = 5e-3
 /** Logits that agree to this agree in every 8-bit value. */
 const SAME = 1e-5
-/** Values tried on their other side before giving up, and in a row without success. */
-const MOST = 200
-const PATIENCE = 12
+/** A value that fell on the other side accounts for a share of the squared error; one that promises less than this is not tried. */
+const SHARE = 0.05
 
 /** Logits of fake images in the discriminator's next update, that is after one power iteration. */
 export const fakeLogits = (
@@ -48,24 +47,23 @@ export const roundLike = (expected: Tensor, fake: Tensor, exact: Tensor, logits:
   })
   const other = ({ i, sides }: (typeof candidates)[number]) => sides.reduce((a, b) => (Math.abs(a - values[i]!) > Math.abs(b - values[i]!) ? a : b))
 
-  let best = error(values)
-  for (let tried = 0, failed = 0; best > SAME && tried < MOST && failed < PATIENCE;) {
+  /** Moves the one value that brings the error down from `best`; gives the new error, null where no value helps. */
+  const improve = (best: number): number | null => {
     const slopes = slope(values)
-    const gain = (candidate: (typeof candidates)[number]) => slopes[candidate.i]! * (other(candidate) - values[candidate.i]!)
-    failed = 0
-    for (const candidate of candidates.toSorted((a, b) => gain(a) - gain(b)).slice(0, PATIENCE)) {
-      tried += 1
-      const before = values[candidate.i]!
-      values[candidate.i] = other(candidate)
+    const promising = candidates
+      .map((candidate) => ({ i: candidate.i, value: other(candidate), gain: slopes[candidate.i]! * (values[candidate.i]! - other(candidate)) }))
+      .filter(({ gain }) => gain > SHARE * (best * size) ** 2)
+      .toSorted((a, b) => b.gain - a.gain)
+    for (const { i, value } of promising) {
+      const before = values[i]!
+      values[i] = value
       const now = error(values)
-      if (now < best) {
-        best = now
-        break
-      }
-      values[candidate.i] = before
-      failed += 1
+      if (now < best) return now
+      values[i] = before
     }
-    if (candidates.length <= failed) break
+    return null
   }
+  let best: number | null = error(values)
+  while (best !== null && best > SAME) best = improve(best)
   return image(values)
 })

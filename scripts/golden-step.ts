@@ -140,15 +140,17 @@ export interface GoldenStepOptions {
   readonly nudge?: number
   /** Take 8-bit values at a rounding boundary as the file's logits say they fell. */
   readonly roundAsInFile?: boolean
+  /** Take the inputs as they lie in the mapped file, at whatever alignment that is. */
+  readonly mapped?: boolean
   /** Receives copies of the tensors that pass between the roles, and of the gradients. */
   readonly outputs?: Map<string, Tensor>
 }
 
 /** Runs one step with the file's images and draws. */
 export const runGoldenStep = (file: SafetensorsFile, roles: GoldenRoles, step: number, options: GoldenStepOptions = {}): StepResult => scope(() => {
-  const { hyper = goldenHyperparameters(file), roundAsInFile = false, nudge = 0, outputs } = options
+  const { hyper = goldenHyperparameters(file), roundAsInFile = false, nudge = 0, mapped = false, outputs } = options
   const { encoder, generator, discriminator } = roles
-  const input = (name: string) => read(file, `step${step}.in.${name}`)
+  const input = (name: string) => (mapped ? file.map(`step${step}.in.${name}`) : read(file, `step${step}.in.${name}`))
   const copied = (name: string, t: Tensor): Tensor => {
     outputs?.set(name, keep(T.clone(t)))
     return t

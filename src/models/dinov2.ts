@@ -8,7 +8,7 @@
  * Expected: tests/golden/dinov2 (saved by the Hugging Face library) within 1e-5 at the trained size and at an interpolated one.
  * Base has 86.6 M weights: 12 layers, 768 wide, 12 heads, patch 14.
  */
-import { attention, conv2d, layerNorm, linear } from "../nn/layers.ts"
+import { attention, conv2d, layerNorm, linear, linears } from "../nn/layers.ts"
 import { type Spec, SpecBuilder } from "../nn/parameters.ts"
 import { Weights } from "../nn/weights.ts"
 import * as T from "../tensor/ops.ts"
@@ -65,7 +65,8 @@ const block = (w: Weights, x_BNC: Tensor, config: Dinov2Config): Tensor => {
   const eps = config.layer_norm_eps
   const y = layerNorm(w.at("norm1"), x_BNC, eps)
   const qkv = w.at("attention.attention")
-  const a = attention(linear(qkv.at("query"), y), linear(qkv.at("key"), y), linear(qkv.at("value"), y), config.num_attention_heads)
+  const [q, k, v] = linears([qkv.at("query"), qkv.at("key"), qkv.at("value")], y) as [Tensor, Tensor, Tensor]
+  const a = attention(q, k, v, config.num_attention_heads)
   const x = T.add(x_BNC, T.mul(linear(w.at("attention.output.dense"), a), w.get("layer_scale1.lambda1")))
   const m = linear(w.at("mlp.fc2"), T.gelu(linear(w.at("mlp.fc1"), layerNorm(w.at("norm2"), x, eps)), "none"))
   return T.add(x, T.mul(m, w.get("layer_scale2.lambda1")))

@@ -7,7 +7,7 @@
  * Expected: tests/golden/stage1_tiny, reconstruction within 1e-4 relative. ViT-XL (1152 wide, 28 layers, 16 heads, MLP 4096) on
  * 768-wide latents at 256 px has 415 M trainable weights.
  */
-import { attention, layerNorm, linear } from "../nn/layers.ts"
+import { attention, layerNorm, linear, linears } from "../nn/layers.ts"
 import { type Spec, SpecBuilder } from "../nn/parameters.ts"
 import { Weights } from "../nn/weights.ts"
 import * as T from "../tensor/ops.ts"
@@ -80,7 +80,8 @@ const block = (w: Weights, x_BNC: Tensor, config: DecoderConfig): Tensor => {
   const eps = config.layer_norm_eps
   const y = layerNorm(w.at("layernorm_before"), x_BNC, eps)
   const qkv = w.at("attention.attention")
-  const a = attention(linear(qkv.at("query"), y), linear(qkv.at("key"), y), linear(qkv.at("value"), y), config.decoder_num_attention_heads)
+  const [q, k, v] = linears([qkv.at("query"), qkv.at("key"), qkv.at("value")], y) as [Tensor, Tensor, Tensor]
+  const a = attention(q, k, v, config.decoder_num_attention_heads)
   const x = T.add(x_BNC, linear(w.at("attention.output.dense"), a))
   const m = T.gelu(linear(w.at("intermediate.dense"), layerNorm(w.at("layernorm_after"), x, eps)), "none")
   return T.add(x, linear(w.at("output.dense"), m))

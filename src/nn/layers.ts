@@ -22,6 +22,12 @@ export const conv2d = (w: Weights, x_BCHW: Tensor, options: { readonly stride?: 
 export const layerNorm = (w: Weights, x: Tensor, eps: number): Tensor =>
   T.layerNorm(cast(x, "float32"), x.shape.at(-1)!, w.maybe("weight"), w.maybe("bias"), eps)
 
+/** Linear layers that read one input: it is converted to their dtype once. */
+export const linears = (layers: ReadonlyArray<Weights>, x: Tensor): Tensor[] => {
+  const input = cast(x, layers[0]!.get("weight").dtype)
+  return layers.map((layer) => linear(layer, input))
+}
+
 /** Multi-head attention of projected queries, keys and values, [B,N,C] each. */
 export const attention = (q_BNC: Tensor, k_BNC: Tensor, v_BNC: Tensor, heads: number): Tensor => {
   const [B, N, C] = q_BNC.shape as [number, number, number]
