@@ -2,7 +2,7 @@
 import { assert, beforeAll, it } from "vitest"
 import type { Status } from "../actors/status.ts"
 import { askControl } from "../src/runtime/control-client.ts"
-import { makeWorkplace } from "./rae-processes.ts"
+import { isAlive, makeWorkplace } from "./rae-processes.ts"
 
 const place = makeWorkplace()
 const words = ["--set", "eval.eval_interval=6", "--set", "feature_cache.mode=on"]
@@ -39,17 +39,15 @@ it("loader, feature cache, evaluator throw: each begins again alone, and no step
 
 it("the number of live tensors does not grow with the steps", async () => {
   const run = place.start(place.runWords("flat", "--set", "training.epochs=10", "--set", "eval.eval_interval=0"))
-  let over = false
-  const ended = run.ended.finally(() => { over = true })
   const started = await place.seen("flat", "train.step")
   assert.strictEqual(started.step, 1)
   const samples: Array<{ readonly step: number; readonly handles: number }> = []
-  while (!over) {
+  while (isAlive(run.pid)) {
     const status = await askControl({ dir: place.runDir("flat"), path: "/status" }).catch(() => null) as Status | null
     if (status?.engine.handles == null || status.step === 0) continue
     if (status.step !== samples.at(-1)?.step) samples.push({ step: status.step, handles: status.engine.handles })
   }
-  const { code, stderr } = await ended
+  const { code, stderr } = await run.ended
   assert.strictEqual(code, 0, stderr)
   const early = samples.filter(({ step }) => step <= 30), late = samples.filter(({ step }) => step > 30)
   assert.isAbove(early.length, 1, JSON.stringify(samples))

@@ -109,7 +109,7 @@ describe("signals that end a run", () => {
     assert.match(interrupted.stderr, /SIGINT.*once more to stop now/)
     const at = Number(/interrupted by SIGINT at step (\d+), saved/.exec(interrupted.stderr)?.[1])
     assert.isAtLeast(at, asked.step)
-    const reached = (await place.events("asked")).filter((event) => event.type === "train.step").at(-1)!.step
+    const reached = (await place.events("asked")).findLast((event) => event.type === "train.step")?.step
     assert.strictEqual(at, reached, "no step is lost")
     assert.include(checkpointsOf("asked"), `step-${String(at).padStart(9, "0")}`)
 
