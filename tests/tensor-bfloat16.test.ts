@@ -91,7 +91,7 @@ describe("in bfloat16", () => {
     assert.isNaN(T.toFloat32(T.layerNorm(bad, 32, null, null, 1e-6))[4 * 32])
   }))
 
-  for (const [B, H, N, D] of [[2, 3, 5, 4], [1, 2, 257, 72], [2, 6, 33, 64], [1, 1, 1, 8]] as const) {
+  for (const [B, H, N, D] of [[2, 3, 5, 4], [1, 2, 257, 72], [2, 6, 33, 64], [1, 1, 1, 8], [1, 2, 100, 128], [1, 3, 24, 34], [1, 2, 31, 7], [1, 1, 26, 130]] as const) {
     it(`attention of ${B} × ${H} heads, ${N} tokens of ${D}`, () => {
       // the scores are rounded to 8 bits on their way: relative to them, not to the result
       compare((q, k, v) => T.attention(q!, k!, v!), [normal([B, H, N, D]), normal([B, H, N, D]), normal([B, H, N, D])], 3e-2)
