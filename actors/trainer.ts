@@ -78,8 +78,19 @@ export interface Options {
 const again = <A, E>(ask: Effect.Effect<A, E | ActorDown>): Effect.Effect<A, E | ActorDown> =>
   Effect.retry(ask, { times: 10, while: (error) => typeof error === "object" && error !== null && "_tag" in error && error._tag === "ActorDown" })
 
+/** Turns of the event loop that a request takes from the pipe to its handler, with some to spare; 10 µs each. */
+const turns = 10
+
 /** Steps are synchronous work: between two of them the event loop gets a turn, for requests, reports and the loader. */
-const breathe = Effect.callback<void>((resume) => { setImmediate(() => resume(Effect.void)) })
+const breathe = Effect.callback<void>((resume) => {
+  let left = turns
+  const turn = () => {
+    left--
+    if (left === 0) resume(Effect.void)
+    else setImmediate(turn)
+  }
+  setImmediate(turn)
+})
 
 export const trainer = Effect.fnUntraced(function*(options: Options) {
   const clock = yield* Clock.Clock
