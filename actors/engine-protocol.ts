@@ -83,7 +83,7 @@ export const Trained = Schema.Struct({ step: Schema.Int, finished: Schema.Boolea
 export type Trained = typeof Trained.Type
 
 export const EngineActor = Schema.Struct({
-  name: Schema.String, depth: Schema.Int, state: Schema.String, detail: Schema.NullOr(Schema.String), restarts: Schema.Int,
+  name: Schema.String, depth: Schema.Int, state: Schema.Literals(["starting", "idle", "busy", "restarting", "stopped", "failed"]), detail: Schema.NullOr(Schema.String), restarts: Schema.Int,
   up_seconds: Schema.NullOr(Schema.Finite), last_seconds: Schema.NullOr(Schema.Finite),
   mailbox: Schema.NullOr(Schema.Struct({ depth: Schema.Int, capacity: Schema.Int })),
   handles: Schema.NullOr(Schema.Struct({ count: Schema.Int, bytes: Schema.Finite }))

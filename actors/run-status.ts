@@ -92,13 +92,12 @@ export const make = (identity: Identity, startedAt: Date) => {
       up_seconds: engineSince === null ? null : (now - engineSince) / 1000, restarts: engineRestarts, mailbox: null,
       handles: pulsed === null ? null : { count: pulsed.handles, bytes: pulsed.bytes }, last_seconds: lastPulse === null ? null : (now - lastPulse) / 1000
     }
-    const inEngine = (pulsed?.actors ?? []).map((actor): ActorStatus => ({ ...actor, state: actor.state as ActorStatus["state"] }))
     return {
       schema: 1, ...identity, state, pid: process.pid, started_at: startedAt.toISOString(), up_seconds: (now - startedAt.getTime()) / 1000, variant,
       step, steps, epoch, losses, lr, phase_seconds: phases, step_seconds: stepSeconds, images_per_second: imagesPerSecond,
       eta_seconds: stepSeconds === null || state === "done" ? null : Math.max(0, steps - step) * stepSeconds, restarts,
       engine: { pid: enginePid, op: null, handles: pulsed?.handles ?? null, bytes: pulsed?.bytes ?? null, rss_bytes: pulsed?.rss_bytes ?? null },
-      actors: [...own.actors, engine, ...inEngine], last_checkpoint: checkpoint, unsaved_steps: Math.max(0, step - (checkpoint?.step ?? 0)),
+      actors: [...own.actors, engine, ...(pulsed?.actors ?? [])], last_checkpoint: checkpoint, unsaved_steps: Math.max(0, step - (checkpoint?.step ?? 0)),
       disk: own.disk, last_failures: failures, eval: evaluated
     }
   }
