@@ -96,7 +96,7 @@ describe("extends", () => {
     error: \`extends\` must be the path of a YAML file
       --> run.yaml:1:10
        | extends: [configs/base.yaml]
-       |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
     "
   `))
   it("no such file at all", async () => expect(await errorOf(loadStudy(join(root, "nothing.yaml")))).toMatchInlineSnapshot(`

@@ -41,13 +41,13 @@ describe("keys", () => {
     error: missing key \`stage_1\`
       --> run.yaml:1:1
        | extend: configs/base.yaml
-       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
        = help: \`stage_1\`: the autoencoder; a map of keys
 
     error: missing key \`training\`
       --> run.yaml:1:1
        | extend: configs/base.yaml
-       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
        = help: \`training\`: the decoder's training; a map of keys
     "
   `))
