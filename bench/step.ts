@@ -4,7 +4,7 @@ import { makeFrozen } from "../actors/engine-load.ts"
 import { TrainingState } from "../actors/training-state.ts"
 import { setup } from "../actors/training-setup.ts"
 import { loadStudy } from "../src/config/load.ts"
-import { buildInfo, libtorchVersion, peakBytes, threads } from "../src/tensor/device.ts"
+import { libtorchVersion, peakBytes, threads } from "../src/tensor/device.ts"
 import * as T from "../src/tensor/ops.ts"
 import { scope } from "../src/tensor/scope.ts"
 import { direct, runDirect } from "../src/train/direct.ts"
@@ -73,5 +73,4 @@ export const run = async (values: Values): Promise<void> => {
     `libtorch ${times.libtorch}, ${times.threads} threads, ${values.profile} ${values.precision}, batch ${values.batch}, median of ${values.steps} steps`,
     Object.entries(times.environment).map(([name, value]) => `${name}=${value}`).join(" "), ""
   ].join("\n"))
-  if (process.env["RAE_BENCH_VERBOSE"]) process.stderr.write(buildInfo())
 }
