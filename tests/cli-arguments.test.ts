@@ -33,6 +33,11 @@ describe("values", () => {
     assert.deepStrictEqual(parsed("c.yaml").values, { json: false, data: undefined, set: [], lines: undefined, level: undefined, since: undefined })
   })
 
+  it("an operand that may be given more than once is", () => {
+    assert.deepStrictEqual(parse(["a", "-j", "b"], flags, { ...operand, many: true }).operands, ["a", "b"])
+    assert.throws(() => parsed("a", "b"), /unexpected argument `b`/)
+  })
+
   it("after -- are operands", () => {
     assert.strictEqual(parsed("--", "--json").operand, "--json")
   })

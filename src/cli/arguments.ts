@@ -30,8 +30,8 @@ const last = <A>(read: (text: string) => A) => (given: ReadonlyArray<string>): A
 
 export const toggle = (help: string, alias?: string): Flag<boolean> =>
   ({ takes: "nothing", metavar: "", help, ...(alias === undefined ? {} : { alias }), read: (given) => given.length > 0 })
-export const text = (metavar: string, help: string): Flag<string | undefined> =>
-  ({ takes: "one", metavar, help, read: last((value) => { if (value === "") throw new Misfit("something"); return value }) })
+export const text = (metavar: string, help: string, alias?: string): Flag<string | undefined> =>
+  ({ takes: "one", metavar, help, ...(alias === undefined ? {} : { alias }), read: last((value) => { if (value === "") throw new Misfit("something"); return value }) })
 export const list = (metavar: string, help: string): Flag<ReadonlyArray<string>> => ({ takes: "many", metavar, help, read: (given) => given })
 export const whole = (metavar: string, help: string, least: number, alias?: string): Flag<number | undefined> => ({
   takes: "one", metavar, help, ...(alias === undefined ? {} : { alias }),
@@ -64,12 +64,15 @@ export interface Operand {
   readonly name: string
   readonly help: string
   readonly required: boolean
+  /** It may be given more than once. */
+  readonly many?: boolean
 }
 
-/** Values of all flags, and the operand if the command has one. */
+/** Values of all flags, and the operand if the command has one: the first of `operands`, which are more than one only where it takes many. */
 export interface Parsed<F extends Flags> {
   readonly values: Values<F>
   readonly operand: string | undefined
+  readonly operands: ReadonlyArray<string>
 }
 
 const option = (flag: Flag<unknown>) =>
@@ -105,7 +108,7 @@ export const parse = <F extends Flags>(words: ReadonlyArray<string>, flags: F, o
     given.set(token.name, [...(given.get(token.name) ?? []), value ?? ""])
   }
   if (operand?.required === true && operands.length === 0) throw new UsageError(`missing ${operand.name}: ${operand.help}`)
-  const surplus = operands[operand ? 1 : 0]
+  const surplus = operand?.many === true ? undefined : operands[operand ? 1 : 0]
   if (surplus !== undefined) throw new UsageError(`unexpected argument \`${surplus}\``)
   const values = Object.entries(flags).map(([name, flag]) => {
     const texts = given.get(name) ?? []
@@ -116,5 +119,5 @@ export const parse = <F extends Flags>(words: ReadonlyArray<string>, flags: F, o
       throw new UsageError(`\`--${name}\`: expected ${error.message}, got \`${texts.at(-1) ?? ""}\``)
     }
   })
-  return { values: Object.fromEntries(values) as Values<F>, operand: operands[0] }
+  return { values: Object.fromEntries(values) as Values<F>, operand: operands[0], operands }
 }

@@ -11,8 +11,11 @@ const flagRows = (flags: Flags): ReadonlyArray<ReadonlyArray<string>> =>
   Object.entries(flags).map(([name, flag]) => [
     `${flag.alias === undefined ? "    " : `-${flag.alias}, `}--${name}${flag.metavar === "" ? "" : ` ${flag.metavar}`}`, flag.help
   ])
-const operandOf = (command: Command): string =>
-  command.operand === undefined ? "" : command.operand.required ? ` ${command.operand.name}` : ` [${command.operand.name}]`
+const operandOf = ({ operand }: Command): string => {
+  if (operand === undefined) return ""
+  const name = operand.many === true ? `${operand.name}…` : operand.name
+  return operand.required ? ` ${name}` : ` [${name}]`
+}
 
 export const usage = (path: string, command: Command): string => `rae ${path}${operandOf(command)} [flags]`
 
