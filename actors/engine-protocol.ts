@@ -109,6 +109,12 @@ export class Engine extends RpcGroup.make(
   Rpc.make("Saved", { payload: { step: Schema.Int } }),
   /** Finish the step, take a snapshot; `Train` then answers. */
   Rpc.make("Stop"),
+  /** Hold before the next step, or go on; a stop and a snapshot are served meanwhile. */
+  Rpc.make("Pause", { payload: { paused: Schema.Boolean } }),
+  /** Restart an actor and, by its supervisor's strategy, its siblings. False: there is none of that name. */
+  Rpc.make("RestartActor", { payload: { actor: Schema.String }, success: Schema.Boolean }),
+  /** A fault on purpose: an actor throws in its next operation, or (null) the next batch is not a number. False: no such actor. */
+  Rpc.make("Inject", { payload: { actor: Schema.NullOr(Schema.String) }, success: Schema.Boolean }),
   /** Write the newest snapshot into `dir`, fsynced and hashed. */
   Rpc.make("Write", { payload: { dir: Schema.String }, success: Written, error: SnapshotNotWritten })
 ) {}

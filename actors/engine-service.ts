@@ -25,6 +25,7 @@ import { type Prepared, prepare } from "./engine-load.ts"
 import * as Protocol from "./engine-protocol.ts"
 import { evaluatorActor } from "./evaluator.ts"
 import { type Event, make as event } from "./events.ts"
+import { doom, poison } from "./fault-points.ts"
 import { featureCache } from "./feature-cache.ts"
 import { generatorActor } from "./generator.ts"
 import { type Session, trainer } from "./trainer.ts"
@@ -38,6 +39,8 @@ interface Running {
   readonly prepared: Prepared
   readonly session: Session
   readonly tree: Supervisor<never>
+  /** The supervisor of generator, discriminator, EMA and trainer, within the tree. */
+  readonly training: Supervisor<never>
 }
 
 /** Latents are worth keeping where an epoch or a later variant can need the same crops again. */
@@ -92,13 +95,14 @@ const buildTree = Effect.fnUntraced(function*(prepared: Prepared, session: Sessi
       { ...ema, shutdown: engineChildren.ema.shutdown }, driver
     ]
   })
-  return supervisor({
+  const tree = supervisor({
     ...engineTree, onFailure: beyondRepair, onEvent: supervision(run, emit),
     children: [
       { ...loader, shutdown: engineChildren.data_loader.shutdown }, { ...cache, shutdown: engineChildren.feature_cache.shutdown },
       { ...evaluator, shutdown: engineChildren.evaluator.shutdown }, training
     ]
   })
+  return { tree, training }
 })
 
 const describe = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
@@ -114,11 +118,11 @@ export const engineHandlers = Effect.gen(function*() {
     const prepared = yield* prepare(request)
     const { config } = request
     const session: Session = {
-      begin: Latch.makeUnsafe(), until: null, stopRequested: false, snapshotRequested: false, done: Deferred.makeUnsafe(), skipped: new Set(),
+      begin: Latch.makeUnsafe(), until: null, stopRequested: false, snapshotRequested: false, paused: false, done: Deferred.makeUnsafe(), skipped: new Set(),
       progress: prepared.state.progress, savedStep: prepared.state.progress.step, writing: false
     }
-    const tree = yield* buildTree(prepared, session, emit, onSnapshot)
-    running = { prepared, session, tree }
+    const { training, tree } = yield* buildTree(prepared, session, emit, onSnapshot)
+    running = { prepared, session, tree, training }
     // The tree's end is the end of training: whoever waits for it is told why.
     yield* tree.run(Effect.void).pipe(
       Effect.scoped,
@@ -176,6 +180,16 @@ export const engineHandlers = Effect.gen(function*() {
     TakeSnapshot: () => Effect.sync(() => { if (running !== null) running.session.snapshotRequested = true }),
     Saved: ({ step }: { readonly step: number }) => Effect.sync(() => { if (running !== null) running.session.savedStep = step }),
     Stop: () => Effect.sync(() => { if (running !== null) running.session.stopRequested = true }),
+    Pause: ({ paused }: { readonly paused: boolean }) => Effect.sync(() => { if (running !== null) running.session.paused = paused }),
+    RestartActor: ({ actor }: { readonly actor: string }) => Effect.gen(function*() {
+      if (running === null) return false
+      return (yield* running.tree.restartChild(actor)) || (yield* running.training.restartChild(actor))
+    }),
+    Inject: ({ actor }: { readonly actor: string | null }) => Effect.sync(() => {
+      if (actor !== null) return doom(actor)
+      poison()
+      return true
+    }),
     Write: ({ dir }: { readonly dir: string }) => write(dir)
   }
 })

@@ -1,5 +1,5 @@
 /**
- * Named places where a test makes an actor of the engine crash: `RAE_FAULT=generator.backward@5` throws in the fifth call of that operation.
+ * Faults made on purpose in the engine's actors: by a test at a named call, `RAE_FAULT=generator.backward@5`, or by a rehearsal while a run trains.
  *
  * Grammar: `actor.operation@n`, several with commas. Calls are counted over the life of the process, so a restarted actor does not throw
  * again in the call that repeats the fifth. (The commit protocol, on the supervisor's side, has failpoints of its own: src/checkpoint.)
@@ -17,10 +17,34 @@ const parse = (text: string): ReadonlySet<string> => {
 const faults = parse(process.env["RAE_FAULT"] ?? "")
 const calls = new Map<string, number>()
 
-/** The actor's operations, those that a test names made to throw. */
+/** Actors that throw in their next operation, whichever it is. */
+const doomed = new Set<EngineChild>()
+let poisoned = false
+
+/** Whether an actor has operations, and so can be made to throw in one. */
+const throwers: ReadonlySet<string> = new Set<EngineChild>(["data_loader", "feature_cache", "evaluator", "generator", "discriminator", "ema"])
+
+/** Makes an actor throw in its next operation; false where there is none of that name. */
+export const doom = (actor: string): boolean => {
+  if (!throwers.has(actor)) return false
+  doomed.add(actor as EngineChild)
+  return true
+}
+
+/** Makes the images of the next batch, the targets of its losses, not a number. */
+export const poison = (): void => { poisoned = true }
+/** Whether the batch at hand is the one; once. */
+export const takePoison = (): boolean => {
+  const taken = poisoned
+  poisoned = false
+  return taken
+}
+
+/** The actor's operations, made to throw where a fault is meant for them. */
 export const faultable = <B extends Behaviour>(actor: EngineChild, behaviour: B): B => {
-  if (faults.size === 0) return behaviour
   const throwing = ([name, operation]: readonly [string, B[string]]) => [name, (...args: never) => Effect.suspend(() => {
+    if (doomed.delete(actor)) return Effect.die(new Error(`fault injected into ${actor}.${name}`))
+    if (faults.size === 0) return operation(...args)
     const place = `${actor}.${name}`
     const call = (calls.get(place) ?? 0) + 1
     calls.set(place, call)

@@ -12,6 +12,7 @@ import type { RunConfig } from "../src/config/schema.ts"
 import { type ActorDown } from "../src/runtime/actor.ts"
 import type { Child } from "../src/runtime/child-spec.ts"
 import { monotonicMillisUnsafe } from "../src/runtime/monotonic.ts"
+import * as T from "../src/tensor/ops.ts"
 import { withOwner } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
 import type { Actors } from "../src/train/actors.ts"
@@ -24,6 +25,7 @@ import type { emaActor } from "./ema.ts"
 import type { Progress, Trained, TrainingFailed } from "./engine-protocol.ts"
 import type { evaluatorActor } from "./evaluator.ts"
 import { type Event, make as event } from "./events.ts"
+import { takePoison } from "./fault-points.ts"
 import type { featureCache } from "./feature-cache.ts"
 import type { generatorActor } from "./generator.ts"
 import * as LossSums from "./loss-sums.ts"
@@ -42,6 +44,8 @@ export interface Session {
   until: number | null
   stopRequested: boolean
   snapshotRequested: boolean
+  /** Held between two steps until it is false again, or a stop is asked for. */
+  paused: boolean
   readonly done: Deferred.Deferred<Trained, TrainingFailed>
   /** Steps to pass over; those found by this engine are added to those that the checkpoint names. */
   readonly skipped: Set<number>
@@ -101,7 +105,12 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
   const actors = (samples: Parameters<typeof cache.ask.features>[1]): Actors<Effect.Effect<unknown, unknown>> => {
     const mine = <A, E>(reply: Effect.Effect<A, E>) => adopted("trainer", reply)
     return {
-      encoder: { features: (images) => again(cache.ask.features(images, samples)).pipe(Effect.map(({ z }) => z), mine) },
+      encoder: {
+        features: (images) => again(cache.ask.features(images, samples)).pipe(
+          Effect.map(({ z }) => z), mine,
+          // Only now: latents of such images must not get into the cache.
+          Effect.tap(() => Effect.sync(() => { if (takePoison()) T.mul_(images, Number.NaN) })))
+      },
       generator: {
         forward: (...args) => mine(generator.ask.forward(...args)),
         adaptiveWeight: (...args) => generator.ask.adaptiveWeight(...args),
@@ -183,6 +192,18 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
     emit(event("train.resumed", run, { step }))
   })
 
+  /** Somebody wants the machine for a while: nothing moves, everything is answered. */
+  const waitWhilePaused = Effect.fnUntraced(function*(progress: Progress) {
+    if (!session.paused || session.stopRequested) return
+    const { step } = progress
+    emit(event("train.paused", run, { step, reason: "asked to" }))
+    while (session.paused && !session.stopRequested) {
+      if (session.snapshotRequested && (yield* takeSnapshot(progress, "asked for"))) session.snapshotRequested = false
+      yield* Effect.sleep("50 millis")
+    }
+    emit(event("train.resumed", run, { step }))
+  })
+
   const isDue = (step: number, every: number) => every > 0 && step % every === 0
 
   const loop = Effect.gen(function*() {
@@ -194,6 +215,8 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
       if (progress.step >= end || session.stopRequested) break
       yield* breathe
       yield* waitForSave(progress)
+      yield* waitWhilePaused(progress)
+      if (session.stopRequested) break
       const { step } = progress
       announcePhases(step)
       const result = session.skipped.has(step) ? null : yield* oneStep(progress)

@@ -56,5 +56,6 @@ export const supervision = K.block({
   max_restarts: K.key(K.natural, 5, "restarts of the engine within `within_seconds` before the run gives up"),
   within_seconds: K.key(K.positive, 600, "window in which restarts are counted", "seconds"),
   max_without_progress: K.key(K.count, 3, "restarts without a newer checkpoint before the run gives up"),
-  hang_seconds: K.key(K.positive, 600, "silence after which the engine counts as hung", "seconds")
+  hang_seconds: K.key(K.positive, 600, "silence after which the engine counts as hung", "seconds"),
+  allow_inject: K.key(K.switchKind, false, "`rae inject` may make faults in this run, for rehearsals")
 }, "what the supervisor bears")
