@@ -27,6 +27,11 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
   "run.failed": (e) => ["failed", some(e.step !== null && `at step ${count(e.step)}`, e.message.split("\n")[0] ?? e.error)],
   "signal.received": (e) => [e.signal, e.action],
   "stop.requested": (e) => ["stop", e.action],
+  "checkpoint.requested": (e) => ["asked", e.accepted ? "taking a checkpoint" : "no engine is up, no checkpoint is taken"],
+  "pause.requested": (e) => ["pause", e.action],
+  "resume.requested": (e) => ["resume", e.action],
+  "restart.requested": (e) => ["restart", e.accepted ? e.target : `no ${e.target} to restart`],
+  "fault.injected": (e) => ["injected", e.accepted ? e.fault : `${e.fault}: not possible now`],
   "record.failed": (e) => ["failed", e.message],
   "engine.started": (e) => (e.attempt > 1 ? ["started", `pid ${e.pid}, attempt ${e.attempt}`] : null),
   "engine.ready": (e) => ["ready", `at step ${count(e.step)} in ${span(e.seconds)}, libtorch ${e.libtorch}`],
@@ -64,6 +69,11 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
     e.needed !== null && e.free !== null ? `needs ${size(e.needed)}, free ${size(e.free)}` : e.message,
     `unsaved for ${plural(e.unsaved_steps, "step")}`, `again in ${span(e.retry_seconds)}`
   )],
+  "checkpoint.room_made": (e) => ["made room", some(
+    e.freed.length === 0 ? "nothing left to give up" : e.freed.map(({ bytes, name }) => `${name} (${size(bytes)})`).join(" and "), `free ${size(e.free)}`, e.needed !== null && `needs ${size(e.needed)}`
+  )],
+  "checkpoint.cleanup_failed": (e) => ["kept", e.message],
+  "checkpoint.scrubbed": () => null,
   "checkpoint.pruned": () => null,
   "checkpoint.quarantined": (e) => ["quarantined", `step ${count(e.step)}, ${e.reason}; kept at ${e.path}`],
   "checkpoint.loaded": (e) => ["loaded", `step ${count(e.step)}`],
