@@ -144,7 +144,7 @@ export const prepare = Effect.fnUntraced(function*(request: Protocol.LoadRequest
   const saved = request.resume === null ? null : yield* readPlace(request.resume)
   return yield* Effect.try({
     try: (): Prepared => withOwner("load", () => {
-      const roles = state.initial()
+      const roles = saved === null ? state.initial() : state.empty()
       try {
         if (saved !== null) state.fill(roles, saved.dir, saved.manifest, saved.progress)
         state.capture(roles, saved?.progress ?? beginning)

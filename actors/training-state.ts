@@ -97,8 +97,20 @@ export class TrainingState {
   initial(): TrainedRoles {
     const { config, device } = this.#options
     const seed = config.training.global_seed
-    const generator = this.buildGenerator(initialWeights(decoderSpec(config.architecture.decoder), filesOf(config, "stage_1.params.pretrained_decoder_path"), seed, device))
-    const discriminator = this.buildDiscriminator(initialWeights(headsSpec(discriminatorConfig(config)), [], seed, device))
+    return this.#roles(
+      initialWeights(decoderSpec(config.architecture.decoder), filesOf(config, "stage_1.params.pretrained_decoder_path"), seed, device),
+      initialWeights(headsSpec(discriminatorConfig(config)), [], seed, device))
+  }
+
+  /** Roles of zeros, to be filled from a checkpoint. */
+  empty(): TrainedRoles {
+    const { config, device } = this.#options
+    return this.#roles(emptyWeights(decoderSpec(config.architecture.decoder), device), emptyWeights(headsSpec(discriminatorConfig(config)), device))
+  }
+
+  #roles(decoder: Weights, heads: Weights): TrainedRoles {
+    const generator = this.buildGenerator(decoder)
+    const discriminator = this.buildDiscriminator(heads)
     const aliases = generator.weights()
     const ema = this.buildEma(aliases)
     for (const alias of aliases.values()) alias.dispose()
