@@ -100,14 +100,12 @@ export const table = {
   "checkpoint.failed": event("error", "checkpointer", "a checkpoint could not be written; its state stays in memory and is tried again", {
     step, error: Schema.String, message: Schema.String, needed: Schema.NullOr(bytes), free: Schema.NullOr(bytes), unsaved_steps: Schema.Int, retry_seconds: seconds
   }),
-  /** What was given up so that a checkpoint fits, and what is free now. `needed` is null where a quota hides the need. */
-  "checkpoint.room_made": event("warn", "checkpointer", {
+  "checkpoint.room_made": event("warn", "checkpointer", "what was given up so that a checkpoint fits, and what is free now; `needed` is null where a quota hides the need", {
     path: Schema.String, needed: Schema.NullOr(bytes), free: bytes, enough: Schema.Boolean,
     freed: Schema.Array(Schema.Struct({ name: Schema.String, bytes })), failed: Schema.Array(Schema.Struct({ name: Schema.String, reason: Schema.String }))
   }),
-  /** Old files that the disk would not let go of; they are removed another time. */
-  "checkpoint.cleanup_failed": event("warn", "checkpointer", { message: Schema.String }),
-  "checkpoint.scrubbed": event("debug", "checkpointer", { step, ok: Schema.Boolean, seconds }),
+  "checkpoint.cleanup_failed": event("warn", "checkpointer", "old files that the disk would not let go of; they are removed another time", { message: Schema.String }),
+  "checkpoint.scrubbed": event("debug", "checkpointer", "an old checkpoint was read again while nothing else was to be done", { step, ok: Schema.Boolean, seconds }),
   "checkpoint.pruned": event("debug", "checkpointer", "old checkpoints were removed", { steps: Schema.Array(step) }),
   "checkpoint.quarantined": event("error", "checkpointer", "a checkpoint is not what its manifest says; it was moved aside", {
     step, path: Schema.String, reason: Schema.String
