@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 
@@ -21,6 +22,10 @@ std::int64_t memory_limit() {
   for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
     std::int64_t group = 0;
     if (std::ifstream(path) >> group && group > 0) limit = std::min(limit, group);  // "max" is no number: no limit
+  }
+  if (const char* own = std::getenv("RAE_MEMORY_LIMIT")) {
+    const std::int64_t bytes = std::strtoll(own, nullptr, 10);
+    if (bytes > 0) limit = std::min(limit, bytes);
   }
   return limit;
 }

@@ -46,7 +46,7 @@ class Arena {
   ArenaStats stats_;
 };
 
-// Bytes of memory that this process may use: the machine's, or the control group's limit where that is less.
+// Bytes of memory that this process may use: the machine's, the control group's limit or RAE_MEMORY_LIMIT's, whichever is least.
 std::int64_t memory_limit();
 
 }  // namespace rae
