@@ -1,0 +1,72 @@
+/** A campaign: the undisturbed run, the trials, several at a time where asked for, and the table. */
+import { rmSync } from "node:fs"
+import { setTimeout as sleep } from "node:timers/promises"
+import { type Kind, planOf } from "./faults/all.ts"
+import { runReference } from "./reference.ts"
+import { failureLines, rowsOf, tableLines } from "./report.ts"
+import type { RunSettings } from "./run-settings.ts"
+import { whyNoDisk } from "./small-disk.ts"
+import { type Outcome, runTrial } from "./trial.ts"
+
+export interface Campaign {
+  readonly settings: RunSettings
+  readonly seed: number
+  readonly kinds: ReadonlyArray<Kind>
+  readonly trials: ReadonlyArray<number>
+  /** Passing trials are deleted otherwise. */
+  readonly keep: boolean
+  readonly json: boolean
+  /** The command that replays a trial. */
+  readonly replayWords: (trial: number) => string
+  readonly out: (line: string) => void
+  readonly say: (line: string) => void
+}
+
+const lineOf = ({ dir, kind, problems, secondsLost, stepsLost, text, trial, verdict }: Outcome): string =>
+  `trial ${trial}  ${kind}  ${verdict}  ${stepsLost} steps and ${secondsLost.toFixed(1)} s lost  ${text}${problems.length > 0 && verdict === "failed" ? `  ${problems[0]}  (${dir})` : ""}`
+
+/** The exit code: 1 where a trial did not end as it must. */
+export const runCampaign = async (campaign: Campaign): Promise<number> => {
+  const { kinds, out, replayWords, say, seed, settings } = campaign
+  const began = performance.now()
+  const noDisk = whyNoDisk(settings.dir)
+  if (noDisk !== null) say(`no small disk can be mounted here (${noDisk}): trials that need one are skipped`)
+  const reference = await runReference(settings)
+  const { shape } = reference
+  say(`undisturbed: ${shape.steps.length} steps, ${shape.commits.length} checkpoints of ${shape.checkpointBytes} bytes, ${shape.seconds.toFixed(1)} s`)
+  const impossible = kinds.filter((kind) => planOf(seed, 0, [kind], shape) === null)
+  if (impossible.length > 0) say(`cannot happen in this run: ${impossible.map(({ name }) => name).join(", ")}`)
+
+  const waiting = [...campaign.trials]
+  const outcomes: Array<Outcome> = []
+  let skipped = 0
+  const work = async () => {
+    for (let trial = waiting.shift(); trial !== undefined; trial = waiting.shift()) {
+      const plan = planOf(seed, trial, kinds, shape)
+      if (plan === null || (noDisk !== null && plan.plans.some(({ needsDisk }) => needsDisk))) {
+        skipped++
+        continue
+      }
+      const outcome = await runTrial(plan, reference, settings)
+      outcomes.push(outcome)
+      say(lineOf(outcome))
+      if (outcome.verdict !== "failed" && !campaign.keep) {
+        await sleep(0) // the last lines of its processes are out
+        rmSync(outcome.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: settings.jobs }, work))
+
+  outcomes.sort((a, b) => a.trial - b.trial)
+  const rows = rowsOf(kinds, outcomes)
+  const seconds = (performance.now() - began) / 1000
+  if (campaign.json) {
+    out(JSON.stringify({ schema: 1, seed, seconds, reference: { steps: shape.steps.length, seconds: shape.seconds }, rows, skipped, trials: outcomes.map((outcome) => ({ ...outcome, replay: replayWords(outcome.trial) })) }))
+  } else {
+    for (const line of failureLines(outcomes, ({ trial }) => replayWords(trial))) out(line)
+    for (const line of tableLines(rows)) out(line)
+    out(`Seed ${seed}, ${settings.jobs} at a time, ${Math.round(seconds)} s in all${skipped > 0 ? `; ${skipped} trials skipped` : ""}.`)
+  }
+  return outcomes.some(({ verdict }) => verdict === "failed") ? 1 : 0
+}

@@ -1,0 +1,42 @@
+/** Actors of the engine that throw in one of their operations. */
+import type { EngineChild } from "../../actors/tree.ts"
+import type { Draw } from "../draw.ts"
+import { isOf } from "../fingerprint.ts"
+import type { Fault, Shape } from "../fault.ts"
+
+/** How often an operation is called in a run. */
+const calls = {
+  step: ({ steps, variants }: Shape) => Math.floor(steps.length / variants.length),
+  save: ({ commits, variants }: Shape) => Math.floor(commits.length / variants.length),
+  evaluation: ({ evaluations, variants }: Shape) => Math.floor(evaluations / variants.length),
+  run: () => 1
+} as const
+
+type Operations = Readonly<Record<string, keyof typeof calls>>
+
+const throws = (actor: EngineChild, name: string, operations: Operations): Fault => ({
+  name: `actor-${name}`, says: `the actor ${actor} throws in an operation`, combines: true, ends: "equal",
+  draw: (draw: Draw, shape: Shape) => {
+    const [operation, how] = draw.pick(Object.entries(operations))
+    const most = calls[how](shape)
+    if (most < 1) return null
+    const place = `${actor}.${operation}@${draw.whole(1, most)}`
+    return {
+      text: `${place} throws`, moment: { _tag: "FromStart" }, actorFaults: [place],
+      complaints: ({ events }) => {
+        const down = events.filter(isOf("supervisor.child_down")).map(({ offender }) => offender)
+        // It may take the trainer, which waits for its answer, with it; the engine stays.
+        return [...(down.includes(actor) ? [] : [`${actor} did not go down`]), ...(down.includes("engine") ? ["the engine went down with an actor"] : [])]
+      }
+    }
+  }
+})
+
+export const actors: ReadonlyArray<Fault> = [
+  throws("generator", "generator", { forward: "step", adaptiveWeight: "step", backward: "step", update: "step", weights: "step", reconstruct: "step", saved: "save" }),
+  throws("discriminator", "discriminator", { judge: "step", learn: "step", saved: "save" }),
+  throws("ema", "ema", { follow: "step", saved: "save" }),
+  throws("data_loader", "loader", { batch: "step" }),
+  throws("feature_cache", "cache", { features: "step", usage: "run" }),
+  throws("evaluator", "evaluator", { evaluate: "evaluation" })
+]
