@@ -11,7 +11,8 @@ import type { Tensor } from "./tensor.ts"
 export const storedDtype: Readonly<Record<Dtype, StoredDtype>> = {
   float32: "F32", float64: "F64", bfloat16: "BF16", float16: "F16", int64: "I64", uint8: "U8", bool: "BOOL"
 }
-const dtypes: ReadonlyMap<StoredDtype, Dtype> = new Map(Object.entries(storedDtype).map(([dtype, stored]) => [stored, dtype as Dtype]))
+/** Those of a file's dtypes that tensors can have. */
+export const loadedDtype: ReadonlyMap<StoredDtype, Dtype> = new Map(Object.entries(storedDtype).map(([dtype, stored]) => [stored, dtype as Dtype]))
 
 export interface SafetensorsFile {
   readonly path: string
@@ -60,8 +61,8 @@ export const openSafetensors = (path: string): SafetensorsFile => {
     if (!open) throw new TensorError("released", "readTensor", `${path} is closed`)
     const entry = tensors.get(name)
     if (entry === undefined) throw new TensorError("invalid", "readTensor", `${path} has no tensor ${name}`)
-    const dtype = dtypes.get(entry.dtype)
-    if (dtype === undefined) throw new TensorError("dtype", "readTensor", `${path}: ${name} is ${entry.dtype}, expected one of ${[...dtypes.keys()].join(", ")}`)
+    const dtype = loadedDtype.get(entry.dtype)
+    if (dtype === undefined) throw new TensorError("dtype", "readTensor", `${path}: ${name} is ${entry.dtype}, expected one of ${[...loadedDtype.keys()].join(", ")}`)
     try {
       return made(f(entry, dtypeCode(dtype)))
     } catch (error) {
