@@ -3,17 +3,16 @@
  * last snapshot committed. Starting, resuming and recovering are this one path.
  */
 import * as Cause from "effect/Cause"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
 import { type Found, newestOf, type Store } from "../src/checkpoint/store.ts"
-import { type ChildExited, type ChildHandle, type ChildLost, startChild } from "../src/runtime/child.ts"
-import type { HangPolicy } from "../src/runtime/heartbeat.ts"
+import { type ChildHandle, type ChildLost, startChild } from "../src/runtime/child.ts"
 import type { Writer } from "./checkpointer.ts"
 import { CheckpointDamaged, Engine, type Loaded, type LoadRequest, type Report, TrainingFailed } from "./engine-protocol.ts"
 import { type Event, make as event } from "./events.ts"
+import { hangPolicy } from "./hang-policy.ts"
 
 export interface Options {
   readonly run: string
@@ -21,10 +20,14 @@ export interface Options {
   readonly request: Omit<LoadRequest, "resume">
   readonly environment: Readonly<Record<string, string>>
   readonly stopAfter: number | null
-  /** Seconds without a sign of life in one operation after which the engine counts as hung; measured step times may raise it. */
+  /** Seconds without a sign of life after which the engine counts as hung, until a step was measured. */
   readonly hangSeconds: number
   readonly stepSeconds: () => number | null
+  /** The step that training has reached; null before it began. */
+  readonly step: () => number | null
   readonly emit: (event: Event) => void
+  /** Waits until what was emitted is on the disk. */
+  readonly flush: Effect.Effect<void>
   readonly onReport: (report: Report) => Effect.Effect<void>
 }
 
@@ -33,6 +36,8 @@ export interface LiveEngine {
   readonly loaded: Loaded
   /** The checkpoint it was filled from. */
   readonly resumedFrom: { readonly step: number; readonly hash: string } | null
+  /** The native operation in flight when it was last heard; null for none. */
+  readonly op: () => string | null
 }
 
 /** A checkpoint of another config lies where this run's should be: to go on from it would be neither run. */
@@ -44,27 +49,37 @@ export class CheckpointForeign extends Schema.TaggedError<CheckpointForeign>()("
 
 const entry = join(import.meta.dirname, "engine.ts")
 
-const hangPolicy = (options: Options): HangPolicy => ({
-  silence: "10 seconds", startup: "5 minutes", loopBlocked: `${options.hangSeconds} seconds`,
-  // A step is measured before it is judged: ten of them is no normal operation any more.
-  opDeadline: () => Duration.seconds(Math.max(options.hangSeconds, 10 * (options.stepSeconds() ?? 0)))
-})
-
 /** Starts the process and loads the newest checkpoint that is whole; one that proves damaged is put aside, and the one before is tried. */
 export const launch = Effect.fnUntraced(function*(options: Options, attempt: number, stores: ReadonlyArray<Store>) {
   const started = performance.now()
   let operations: ReadonlyArray<string> = []
+  let drySeconds: number | null = null
+  const opName = (op: number) => operations[op] ?? `operation ${op}`
   const handle = yield* startChild({
-    name: "engine", entry, group: Engine, env: { ...process.env, ...options.environment }, heartbeat: hangPolicy(options),
-    opName: (op) => operations[op] ?? `operation ${op}`, stopDeadline: "10 seconds",
+    name: "engine", entry, group: Engine, env: { ...process.env, ...options.environment }, stopDeadline: "10 seconds",
+    heartbeat: hangPolicy(options.hangSeconds, () => options.stepSeconds() ?? drySeconds), opName,
+    onHang: ({ kind, loop_seconds, op, ops_done, pid, process: state, seconds, threads }) => Effect.suspend(() => {
+      options.emit(event("engine.hung", options.run, { pid, kind, process: state, op, silent_seconds: seconds, step: options.step(), ops_done, loop_seconds, threads: [...threads] }))
+      return options.flush
+    }),
     onLine: (stream, line) => { if (stream === "stderr" && line.trim() !== "") options.emit(event("engine.stderr", options.run, { line })) }
   })
   options.emit(event("engine.started", options.run, { pid: handle.pid, attempt }))
   // Whoever no longer waits for it has nothing to save in it, and it may not hear anything for a while.
-  return yield* load(options, handle, stores, started, (names) => { operations = names }).pipe(Effect.onInterrupt(() => Effect.sync(() => handle.kill("SIGKILL"))))
+  const onLoaded = (loaded: Loaded) => {
+    operations = loaded.operations
+    drySeconds = loaded.dry_step_seconds
+  }
+  const { loaded, resumedFrom } = yield* load(options, handle, stores, started, onLoaded).pipe(Effect.onInterrupt(() => Effect.sync(() => handle.kill("SIGKILL"))))
+  const op = () => {
+    const number = handle.heartbeat()?.op ?? 0
+    return number === 0 ? null : opName(number)
+  }
+  const live: LiveEngine = { handle, loaded, resumedFrom, op }
+  return live
 })
 
-const load = Effect.fnUntraced(function*(options: Options, handle: ChildHandle<typeof Engine>, stores: ReadonlyArray<Store>, started: number, onOperations: (names: ReadonlyArray<string>) => void) {
+const load = Effect.fnUntraced(function*(options: Options, handle: ChildHandle<typeof Engine>, stores: ReadonlyArray<Store>, started: number, onLoaded: (loaded: Loaded) => void) {
   while (true) {
     const found: Found = stores.length === 0 ? { plan: null, quarantined: [] } : yield* newestOf(stores, { depth: "quick" })
     for (const { path, reason, step } of found.quarantined) options.emit(event("checkpoint.quarantined", options.run, { step, path, reason }))
@@ -83,14 +98,13 @@ const load = Effect.fnUntraced(function*(options: Options, handle: ChildHandle<t
         return null
       })))
     if (loaded === null) continue
-    onOperations(loaded.operations)
+    onLoaded(loaded)
     if (plan !== null) options.emit(event("checkpoint.loaded", options.run, {
       step: plan.step, path: plan.path, bytes: plan.manifest.files.reduce((sum, { size }) => sum + size, 0), written_at: plan.manifest.written_at
     }))
     options.emit(event("train.dry_step", options.run, { seconds: loaded.dry_step_seconds }))
     options.emit(event("engine.ready", options.run, { pid: handle.pid, step: loaded.step, seconds: (performance.now() - started) / 1000, libtorch: loaded.libtorch }))
-    const live: LiveEngine = { handle, loaded, resumedFrom: plan === null ? null : { step: plan.step, hash: plan.manifest.hash } }
-    return live
+    return { loaded, resumedFrom: plan === null ? null : { step: plan.step, hash: plan.manifest.hash } }
   }
 })
 
@@ -126,5 +140,5 @@ export const onFailure = (error: unknown) => {
 export const isLost = (error: unknown): error is ChildLost =>
   typeof error === "object" && error !== null && "_tag" in error && (error._tag === "ChildExited" || error._tag === "ChildHung")
 
-/** Ended by a signal from outside or by a fault of its own, and not by a decision. */
-export const isKilled = (error: unknown): error is ChildExited => isLost(error) && error._tag === "ChildExited" && error.signal !== null
+/** Ended by a signal from outside, by a fault of its own or for hanging, and not by a decision. */
+export const isKilled = (error: unknown): error is ChildLost => isLost(error) && (error._tag === "ChildHung" || error.signal !== null)

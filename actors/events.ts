@@ -52,8 +52,9 @@ export const table = {
   "engine.exited": event("error", "engine", "an engine process ended unasked", {
     pid: Schema.Int, code: Schema.NullOr(Schema.Int), signal: Schema.NullOr(Schema.String), step: Schema.NullOr(step), stderr: Schema.Array(Schema.String)
   }),
-  "engine.hung": event("error", "engine", "an engine gave no sign of life, or stayed in one operation, for too long, and was killed", {
-    pid: Schema.Int, kind: Schema.String, process: Schema.String, op: Schema.NullOr(Schema.String), silent_seconds: seconds, step: Schema.NullOr(step)
+  "engine.hung": event("error", "engine", "an engine gave no sign of life, or stayed in one operation, for too long, and is about to be killed", {
+    pid: Schema.Int, kind: Schema.String, process: Schema.String, op: Schema.NullOr(Schema.String), silent_seconds: seconds, step: Schema.NullOr(step),
+    ops_done: Schema.NullOr(Schema.Int), loop_seconds: Schema.NullOr(seconds), threads: Schema.Array(Schema.String)
   }),
   "engine.stderr": event("warn", "engine", "a line that the engine or a library in it wrote to standard error", { line: Schema.String }),
   "environment.changed": event("warn", "supervisor", "the run goes on under another value than it was begun with: speed and bits may differ", {

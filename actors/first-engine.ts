@@ -22,7 +22,7 @@ const dataSpec = ({ config }: PlannedVariant): DataSpec => config.data.path === 
   : { _tag: "Folder", path: config.data.path }
 
 /** What the engine of a variant is started with. */
-export const keeperOptions = (plan: RunPlan, variant: PlannedVariant, base: Pick<Keeper.Options, "emit" | "onReport" | "stepSeconds">, stopAfter: number | null): Keeper.Options => ({
+export const keeperOptions = (plan: RunPlan, variant: PlannedVariant, base: Pick<Keeper.Options, "emit" | "flush" | "onReport" | "step" | "stepSeconds">, stopAfter: number | null): Keeper.Options => ({
   ...base, run: variant.run, configHash: variant.hash, stopAfter, environment: Environment.forEngine(plan.device), hangSeconds: variant.config.supervision.hang_seconds,
   request: {
     run: variant.run, run_dir: variant.dir, variants: plan.variants.length, config: variant.config, data: dataSpec(variant), eval_data: variant.config.eval.data_path, device: Environment.deviceInEngine(plan.device),
@@ -41,7 +41,7 @@ export const firstEngine = (options: Keeper.Options, { config }: PlannedVariant,
     return { engine, scope, attempt } satisfies Preloaded
   }).pipe(
     Effect.tapError((error) => Effect.sync(() => {
-      if (Keeper.isKilled(error)) options.emit(event("engine.exited", options.run, { pid: error.pid, code: error.code, signal: error.signal, step: null, stderr: [...error.stderr] }))
+      if (Keeper.isKilled(error) && error._tag === "ChildExited") options.emit(event("engine.exited", options.run, { pid: error.pid, code: error.code, signal: error.signal, step: null, stderr: [...error.stderr] }))
     })),
     Effect.retry({ times: config.supervision.max_without_progress, while: Keeper.isKilled })
   )

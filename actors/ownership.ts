@@ -3,11 +3,28 @@
  * dead incarnation left behind is reclaimed when the next one starts.
  */
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { TensorError } from "../src/tensor/errors.ts"
 import { move, reclaim, withOwner } from "../src/tensor/scope.ts"
 import type { EngineChild } from "./tree.ts"
 
-/** Runs plain synchronous work as the actor's: the tensors made in it are its own. A throw is a defect, and so a crash. */
-export const owned = <A>(owner: EngineChild, work: () => A): Effect.Effect<A> => Effect.sync(() => withOwner(owner, work))
+/** There is not the memory for an operation. The actor lives on, its state as it was but for what the operation had written by then. */
+export class OutOfMemory extends Schema.TaggedError<OutOfMemory>()("OutOfMemory", { op: Schema.String, reason: Schema.String }) {
+  override get message() { return this.reason }
+}
+
+export const isOutOfMemory = (cause: unknown): cause is TensorError => cause instanceof TensorError && cause.code === "out_of_memory"
+export const outOfMemory = ({ message, op }: TensorError) => new OutOfMemory({ op, reason: message })
+
+/** Runs plain synchronous work as the actor's: the tensors made in it are its own. But for a lack of memory a throw is a defect, and so a crash. */
+export const owned = <A>(owner: EngineChild, work: () => A): Effect.Effect<A, OutOfMemory> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(withOwner(owner, work))
+    } catch (cause) {
+      return isOutOfMemory(cause) ? Effect.fail(outOfMemory(cause)) : Effect.die(cause)
+    }
+  })
 
 /** The reply's tensors become the asker's. */
 export const adopted = <A, E>(owner: EngineChild, reply: Effect.Effect<A, E>): Effect.Effect<A, E> => Effect.tap(reply, (value) => Effect.sync(() => move(value, owner)))

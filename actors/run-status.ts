@@ -53,7 +53,7 @@ export const make = (identity: Identity, startedAt: Date) => {
       case "engine.started": enginePid = event.pid; engineSince = Date.now(); break
       case "engine.ready": if (state !== "stopping") state = "training"; step = event.step; break
       case "engine.exited": enginePid = null; pulsed = null; break
-      case "engine.hung": failed(time, "engine", `silent for ${event.silent_seconds.toFixed(1)} s${event.op ? ` in ${event.op}` : ""}`, "killed it"); break
+      case "engine.hung": enginePid = null; pulsed = null; failed(time, "engine", `silent for ${event.silent_seconds.toFixed(1)} s${event.op ? ` in ${event.op}` : ""}`, "killed it"); break
       case "stop.requested": state = "stopping"; break
       case "signal.received": if (event.signal in exitCodes) state = "stopping"; break
       case "supervisor.child_down":
@@ -85,7 +85,8 @@ export const make = (identity: Identity, startedAt: Date) => {
     }
   }
 
-  const toStatus = (own: { readonly actors: ReadonlyArray<ActorStatus>; readonly disk: Status["disk"] }): Status => {
+  /** `op`: the native operation in flight. */
+  const toStatus = (own: { readonly actors: ReadonlyArray<ActorStatus>; readonly op: string | null; readonly disk: Status["disk"] }): Status => {
     const now = Date.now()
     const engine: ActorStatus = {
       name: "engine", depth: 0, state: enginePid === null ? "restarting" : pulsed === null ? "starting" : "busy", detail: enginePid === null ? null : `pid ${enginePid}`,
@@ -96,7 +97,7 @@ export const make = (identity: Identity, startedAt: Date) => {
       schema: 1, ...identity, state, pid: process.pid, started_at: startedAt.toISOString(), up_seconds: (now - startedAt.getTime()) / 1000, variant,
       step, steps, epoch, losses, lr, phase_seconds: phases, step_seconds: stepSeconds, images_per_second: imagesPerSecond,
       eta_seconds: stepSeconds === null || state === "done" ? null : Math.max(0, steps - step) * stepSeconds, restarts,
-      engine: { pid: enginePid, op: null, handles: pulsed?.handles ?? null, bytes: pulsed?.bytes ?? null, rss_bytes: pulsed?.rss_bytes ?? null },
+      engine: { pid: enginePid, op: own.op ?? pulsed?.actors.find(({ name }) => name === "trainer")?.detail ?? null, handles: pulsed?.handles ?? null, bytes: pulsed?.bytes ?? null, rss_bytes: pulsed?.rss_bytes ?? null },
       actors: [...own.actors, engine, ...(pulsed?.actors ?? [])], last_checkpoint: checkpoint, unsaved_steps: Math.max(0, step - (checkpoint?.step ?? 0)),
       disk: own.disk, last_failures: failures, eval: evaluated
     }

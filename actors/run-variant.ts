@@ -103,10 +103,9 @@ export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
   const onSupervision = (happened: SupervisionEvent): void => {
     if (happened.type === "child_down") {
       const { error } = happened
-      if (Keeper.isLost(error)) {
-        emit(error._tag === "ChildExited"
-          ? event("engine.exited", run, { pid: error.pid, code: error.code, signal: error.signal, step: status.step(), stderr: [...error.stderr] })
-          : event("engine.hung", run, { pid: error.pid, kind: error.kind, process: error.process, op: error.op, silent_seconds: error.seconds, step: status.step() }))
+      // One that hung was told of before it was killed.
+      if (Keeper.isLost(error) && error._tag === "ChildExited") {
+        emit(event("engine.exited", run, { pid: error.pid, code: error.code, signal: error.signal, step: status.step(), stderr: [...error.stderr] }))
       }
       const lost = happened.offender === "engine" ? status.step() - (checkpointer.committedStep() ?? 0) : null
       emit(event("supervisor.child_down", run, {

@@ -83,7 +83,7 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
     if (report._tag === "Pulse") status?.pulse(report)
     if (report._tag === "Events") for (const happened of report.events) journal.emit(happened)
   })
-  const base = { emit: journal.emit, onReport, stepSeconds: () => status?.stepSeconds() ?? null }
+  const base = { emit: journal.emit, flush: journal.flush, onReport, step: () => status?.step() ?? null, stepSeconds: () => status?.stepSeconds() ?? null }
   const stopAfter = options.stopAfter ?? null
 
   const fork = yield* FiberSet.makeRuntime<never>()
@@ -142,6 +142,7 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
         name: child.name, depth: 0, state: child.state, detail: child.op, up_seconds: child.up_seconds, restarts: child.restarts, mailbox: child.mailbox, handles: null, last_seconds: child.last_seconds
       }))
     ],
+    op: engine?.op() ?? null,
     disk: { path: plan.dir, free_bytes: free(), next_checkpoint_bytes: checkpointer?.nextBytes() ?? loaded.state_bytes }
   })
   yield* serve(plan.dir, {

@@ -181,7 +181,7 @@ describe("printer", () => {
   it("does not keep a failure waiting for the headline", () => {
     const { err: lines, terminal } = collectingTerminal()
     const printer = openPrinter(terminal, "0.1.0", 8123)
-    printer.event(at(make("engine.hung", "s", { pid: 1, kind: "op stuck", process: "running", op: "conv2d", silent_seconds: 30, step: null })))
+    printer.event(at(make("engine.hung", "s", { pid: 1, kind: "op stuck", process: "running", op: "conv2d", silent_seconds: 30, step: null, ops_done: 9, loop_seconds: 30, threads: [] })))
     assert.lengthOf(lines, 1)
     printer.close()
   })

@@ -6,7 +6,7 @@ import { make } from "../actors/run-status.ts"
 const stateAfter = (...events: ReadonlyArray<Event>) => {
   const status = make({ name: "r", kind: "run", profile: null, device: "cpu", precision: "fp32", data: "d", random_weights: false }, new Date(0))
   for (const happened of [started, ...events]) status.apply(happened, "2026-01-31T12:00:00.000Z")
-  return status.toStatus({ actors: [], disk: { path: "/", free_bytes: 1, next_checkpoint_bytes: null } }).state
+  return status.toStatus({ actors: [], op: null, disk: { path: "/", free_bytes: 1, next_checkpoint_bytes: null } }).state
 }
 const started = event("run.started", "r", { profile: null, device: "cpu", precision: "fp32", data: "d", images: 1, steps: 9, resumed_from: null, random_weights: false })
 const signal = (name: string) => event("signal.received", "r", { signal: name, action: "" })

@@ -14,7 +14,7 @@ import { TestEngine } from "./runtime/protocol.ts"
 type Options = Partial<Omit<ChildOptions<never>, "group" | "stop">>
 const start = (options: Options = {}) =>
   startChild({ name: "engine", entry: join(import.meta.dirname, "runtime/engine.ts"), group: TestEngine, env: process.env, onLine: () => undefined, ...options })
-const patient: HangPolicy = { silence: "10 seconds", startup: "30 seconds", loopBlocked: "10 seconds", opDeadline: () => "10 seconds" }
+const patient: HangPolicy = { silence: "10 seconds", startup: "30 seconds", loopBlocked: () => "10 seconds", opDeadline: () => "10 seconds" }
 
 /** Runs or is a zombie that its reaper has not collected yet: neither does anything any more. */
 const isAlive = (pid: number) => {
@@ -117,7 +117,11 @@ describe("death of the supervisor", () => {
 
 describe("hangs of a real process", () => {
   it.live("stopped: silent", () => Effect.gen(function*() {
-    const child = yield* start({ heartbeat: { ...patient, silence: "1 second" } })
+    let toldOf: string | undefined
+    const child = yield* start({
+      heartbeat: { ...patient, silence: "1 second" },
+      onHang: ({ pid, process }) => Effect.sync(() => { toldOf = `${process}, alive: ${isAlive(pid)}` })
+    })
     yield* child.client.Add({ a: 1, b: 1 })
     const waiting = yield* Effect.forkChild(Effect.flip(child.client.Wait({ millis: 60_000 })), { startImmediately: true })
     while (child.heartbeat() === null) yield* Effect.sleep(10)
@@ -125,23 +129,33 @@ describe("hangs of a real process", () => {
     const error = yield* Fiber.join(waiting)
     assert.deepInclude(error, { _tag: "ChildHung", pid: child.pid, kind: "silent", op: null })
     assert.match(error._tag === "ChildHung" ? error.process : "", /^stopped/)
+    assert.match(toldOf ?? "", /^stopped.*, alive: true$/, "it is told of before it is killed")
+    const [main = ""] = error._tag === "ChildHung" ? error.threads : []
+    assert.match(main, new RegExp(` ${child.pid}: stopped`))
     assert.isFalse(isAlive(child.pid))
   }))
 
   it.live("its event loop blocked", () => Effect.gen(function*() {
-    const child = yield* start({ heartbeat: { ...patient, loopBlocked: "500 millis" } })
+    const child = yield* start({ heartbeat: { ...patient, loopBlocked: () => "500 millis" } })
     const error = yield* Effect.flip(child.client.Block({ millis: 60_000, operation: 0 }))
     assert.deepInclude(error, { _tag: "ChildHung", kind: "loop blocked", op: null })
   }))
 
   it.live("an operation that never returns, by its name", () => Effect.gen(function*() {
     const child = yield* start({
-      heartbeat: { ...patient, loopBlocked: "500 millis", opDeadline: (op) => op === 7 ? "400 millis" : "10 seconds" },
+      heartbeat: { ...patient, loopBlocked: () => "500 millis", opDeadline: (op) => op === 7 ? "400 millis" : "10 seconds" },
       opName: (op) => `matmul#${op}`
     })
     yield* child.client.Block({ millis: 600, operation: 3 }) // long, allowed
     const error = yield* Effect.flip(child.client.Block({ millis: 60_000, operation: 7 }))
     assert.deepInclude(error, { _tag: "ChildHung", kind: "op stuck", op: "matmul#7" })
     assert.isAtLeast(error._tag === "ChildHung" ? error.seconds : 0, 0.4)
+    assert.strictEqual(error._tag === "ChildHung" ? error.ops_done : null, 1)
+  }))
+
+  it.live("is killed though whoever is told of it never returns", () => Effect.gen(function*() {
+    const child = yield* start({ heartbeat: { ...patient, loopBlocked: () => "300 millis" }, onHang: () => Effect.never })
+    const error = yield* Effect.flip(child.client.Block({ millis: 60_000, operation: 0 }))
+    assert.strictEqual(error._tag, "ChildHung")
   }))
 })

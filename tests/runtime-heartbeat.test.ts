@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { frameBytes, type Hang, type HangPolicy, makeHangJudge, makeHeartbeatReader, writeHeartbeat } from "../src/runtime/heartbeat.ts"
 
-const policy: HangPolicy = { silence: "3 seconds", startup: "20 seconds", loopBlocked: "5 seconds", opDeadline: (op) => op === 9 ? "1 minute" : "10 seconds" }
+const policy: HangPolicy = { silence: "3 seconds", startup: "20 seconds", loopBlocked: () => "5 seconds", opDeadline: (op) => op === 9 ? "1 minute" : "10 seconds" }
 const beatMillis = 100
 const checkMillis = 250
 

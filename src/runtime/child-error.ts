@@ -27,8 +27,12 @@ export class ChildHung extends Schema.TaggedError<ChildHung>()("ChildHung", {
   /** The native operation in flight. */
   op: Schema.NullOr(Schema.String),
   seconds: Schema.Finite,
-  /** What the kernel said of the process when it was found: `stopped`, `running`, `sleeping in futex_wait`. */
-  process: Schema.String
+  /** Native operations that it had finished, and how long its event loop had not turned; null where it was never heard. */
+  ops_done: Schema.NullOr(Schema.Int),
+  loop_seconds: Schema.NullOr(Schema.Finite),
+  /** What the kernel said of the process when it was found: `stopped`, `running`, `sleeping in futex_wait`; then of each thread. */
+  process: Schema.String,
+  threads: Schema.Array(Schema.String)
 }) {
   override get message() {
     const where = this.op === null ? "" : ` in ${this.op}`

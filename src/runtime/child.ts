@@ -14,7 +14,7 @@ import { type ChildExited, ChildHung, type ChildLost } from "./child-error.ts"
 import { type ProcessOptions, type RunningProcess, startProcess } from "./child-process.ts"
 import { type Hang, type HangJudge, type HangPolicy, type Heartbeat, makeHangJudge, makeHeartbeatReader } from "./heartbeat.ts"
 import { monotonicMillis } from "./monotonic.ts"
-import { processState } from "./process-state.ts"
+import { processState, threadStates } from "./process-state.ts"
 
 export { ChildExited, ChildHung, type ChildLost, SpawnFailed } from "./child-error.ts"
 
@@ -24,6 +24,8 @@ export interface ChildOptions<Rpcs extends Rpc.Any> extends ProcessOptions {
   readonly heartbeat?: HangPolicy | undefined
   /** The name of a native operation, for the report of a hang. */
   readonly opName?: ((op: number) => string) | undefined
+  /** Told of a hang before the process is killed for it; not waited for longer than a second. */
+  readonly onHang?: ((hung: ChildHung) => Effect.Effect<void>) | undefined
   /** Asks for an orderly end; the closing of fd 3 does by itself. */
   readonly stop?: ((client: ChildClient<Rpcs>) => Effect.Effect<unknown, unknown>) | undefined
   /** From the request to SIGTERM, 5 seconds; from there to SIGKILL, 2 seconds. */
@@ -46,6 +48,8 @@ const defaultStop: Duration.Input = "5 seconds"
 const defaultTerm: Duration.Input = "2 seconds"
 /** A process whose pipe broke is ending; one that is not after this long has lost its mind. */
 const brokenPipe: Duration.Input = "2 seconds"
+/** A log on a disk that hangs must not save a process that does. */
+const tellingOfHang: Duration.Input = "1 second"
 
 export const startChild = Effect.fnUntraced(function*<Rpcs extends Rpc.Any>(options: ChildOptions<Rpcs>) {
   const running = yield* Effect.acquireRelease(startProcess(options), endByForce)
@@ -65,10 +69,14 @@ export const startChild = Effect.fnUntraced(function*<Rpcs extends Rpc.Any>(opti
   yield* Effect.addFinalizer(() => stop)
 
   const judge = yield* watchHeartbeat(running, options.heartbeat, Effect.fnUntraced(function*(hang) {
-    yield* Deferred.succeed(hung, new ChildHung({
-      name: options.name, pid: running.pid, kind: hang.kind, seconds: hang.seconds, process: processState(running.pid),
-      op: hang.op === 0 ? null : options.opName?.(hang.op) ?? `op ${hang.op}`
-    }))
+    const last = judge.last()
+    const found = new ChildHung({
+      name: options.name, pid: running.pid, kind: hang.kind, seconds: hang.seconds, process: processState(running.pid), threads: threadStates(running.pid),
+      op: hang.op === 0 ? null : options.opName?.(hang.op) ?? `op ${hang.op}`,
+      ops_done: last?.opsDone ?? null, loop_seconds: last === null ? null : (last.nowMillis - last.loopTickMillis) / 1000 + (hang.kind === "silent" ? hang.seconds : 0)
+    })
+    yield* (options.onHang?.(found) ?? Effect.void).pipe(Effect.ignoreCause, Effect.timeoutOption(tellingOfHang))
+    yield* Deferred.succeed(hung, found)
     running.kill("SIGKILL")
   }))
 
@@ -121,4 +129,4 @@ const watchHeartbeat = Effect.fnUntraced(function*(running: RunningProcess, poli
   return judge
 })
 
-const unlimited: HangPolicy = { silence: Duration.infinity, startup: Duration.infinity, loopBlocked: Duration.infinity, opDeadline: () => Duration.infinity }
+const unlimited: HangPolicy = { silence: Duration.infinity, startup: Duration.infinity, loopBlocked: () => Duration.infinity, opDeadline: () => Duration.infinity }

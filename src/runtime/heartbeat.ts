@@ -21,9 +21,9 @@ export interface HangPolicy {
   readonly silence: Duration.Input
   /** The same before the first frame: imports and libraries load then. */
   readonly startup: Duration.Input
-  /** The event loop stands still outside native operations for so long. */
-  readonly loopBlocked: Duration.Input
-  /** How long an operation may take, asked at every frame. */
+  /** How long the event loop may stand still outside native operations; like the next, asked whenever it is judged. */
+  readonly loopBlocked: () => Duration.Input
+  /** How long an operation may take. */
   readonly opDeadline: (op: number) => Duration.Input
 }
 
@@ -100,7 +100,7 @@ export const makeHangJudge = (policy: HangPolicy): HangJudge => {
       const op = last?.op ?? 0
       if (silentMillis > millis(last === null ? policy.startup : policy.silence)) return { kind: "silent", op, seconds: silentMillis / 1000 }
       if (last === null) return undefined
-      const limit = op === 0 ? policy.loopBlocked : policy.opDeadline(op)
+      const limit = op === 0 ? policy.loopBlocked() : policy.opDeadline(op)
       return stillMillis > millis(limit) ? { kind: op === 0 ? "loop blocked" : "op stuck", op, seconds: stillMillis / 1000 } : undefined
     }
   }
