@@ -1,8 +1,9 @@
 /**
  * The checkpointer: gets each snapshot from the engine's memory to the disk, safely, and never lets a failing disk stop training.
  *
- * The engine writes into a temporary directory; here it is verified, committed and pruned. While the disk refuses, the snapshot stays in
- * the engine's memory (newer ones replace it) and writing is tried again with backoff, until it succeeds or the engine is gone.
+ * The engine writes into a temporary directory; here it is verified, committed and pruned. While the disk refuses, room is made step by
+ * step, the second directory is tried, the snapshot stays in the engine's memory (newer ones replace it), and writing is tried again with
+ * backoff, until it succeeds or the engine is gone.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -10,10 +11,12 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Pull from "effect/Pull"
+import { ensureBallast, releaseBallast } from "../src/checkpoint/ballast.ts"
 import * as Budget from "../src/checkpoint/budget.ts"
 import type { Store } from "../src/checkpoint/store.ts"
-import { type StorageError, storageError } from "../src/checkpoint/storage-errors.ts"
+import { type DiskFull, freeAt, problemLine, type StorageError, storageError } from "../src/checkpoint/storage-errors.ts"
 import type { ChildLost } from "../src/runtime/child.ts"
+import { ballastOf, roomIn } from "./disk-room.ts"
 import { Progress, type SnapshotNotWritten, type Written } from "./engine-protocol.ts"
 import { type Event, make as event } from "./events.ts"
 
@@ -36,9 +39,14 @@ export interface Options {
   readonly emit: (event: Event) => void
   /** Step that training has reached, for "unsaved for N steps". */
   readonly step: () => number
-  /** Frees disk space that nobody needs (the feature cache), in bytes. */
-  readonly reclaim: ReadonlyArray<Budget.ReclaimStep>
+  /** Directory of the latents' cache, which gives way to a checkpoint. */
+  readonly cacheDir: string
+  /** Keeps the space of one checkpoint in a file beside them. */
+  readonly ballast: boolean
 }
+
+/** How often free space is measured while a checkpoint waits for it; a microsecond each. */
+const roomPoll = "1 second"
 
 /** Losses may be NaN, which JSON has no word for. */
 const encodeProgress = Schema.encodeSync(Schema.toCodecJson(Progress))
@@ -48,18 +56,29 @@ export const make = (options: Options) => {
   let committed: { readonly step: number; readonly hash: string } | null = null
   let nextBytes: number | null = null
 
-  const attempt = Effect.fnUntraced(function*(writer: Writer, store: Store, step: number) {
-    const needed = nextBytes ?? writer.stateBytes
-    const found = yield* Budget.assess(store.directory, needed)
-    if (found._tag === "Short") {
-      const made = yield* Budget.reclaim(store.directory, needed, options.reclaim)
-      if (!made.enough) return yield* storageError({ operation: "reserve", path: store.directory, errno: "ENOSPC", needed, free: made.free })
-    }
+  /** Removes what has expired; the number of checkpoints removed. */
+  const prune = (store: Store) => store.prune.pipe(Effect.map(({ quarantined, removed }) => {
+    for (const { path, reason, step } of quarantined) emit(event("checkpoint.quarantined", run, { step, path, reason }))
+    if (removed.length > 0) emit(event("checkpoint.pruned", run, { steps: removed }))
+    return removed.length
+  }))
+
+  const makeRoom = Effect.fnUntraced(function*(store: Store, needed: number) {
+    const made = yield* Budget.reclaim(store.directory, needed, roomIn(store, options.cacheDir, prune(store)))
+    emit(event("checkpoint.room_made", run, {
+      path: store.directory, needed: Number.isFinite(needed) ? needed : null, free: made.free, enough: made.enough, freed: made.freed, failed: made.failed
+    }))
+    return made
+  })
+
+  const write = Effect.fnUntraced(function*(writer: Writer, store: Store, step: number, needed: number, free: number) {
     const temporary = yield* store.begin(step)
-    emit(event("checkpoint.started", run, { step, bytes: needed, free: found.free }))
+    emit(event("checkpoint.started", run, { step, bytes: needed, free }))
     const written = yield* writer.write(temporary.path).pipe(
-      Effect.onError(() => store.abandon(temporary)),
-      Effect.catchTag("SnapshotNotWritten", ({ errno, needed: short }) => Effect.fail(storageError({ operation: "write", path: temporary.path, errno, needed: short, free: found.free }))))
+      Effect.catchTag("SnapshotNotWritten", Effect.fnUntraced(function*({ errno, needed: wanted }: SnapshotNotWritten) {
+        return yield* storageError({ operation: "write", path: temporary.path, errno, needed: wanted, free: yield* Effect.promise(() => freeAt(store.directory)) })
+      })),
+      Effect.onError(() => store.abandon(temporary)))
     const { progress } = written
     const done = yield* store.commit({ ...temporary, step: progress.step }, {
       epoch: progress.epoch, position: progress.position, config_hash: options.configHash, resumed_from: committed,
@@ -69,26 +88,56 @@ export const make = (options: Options) => {
     return done
   })
 
-  /** One try in each directory, in their order; the last refusal is the one told. */
+  const attempt = Effect.fnUntraced(function*(writer: Writer, store: Store, step: number) {
+    const needed = nextBytes ?? writer.stateBytes
+    const found = yield* Budget.assess(store.directory, needed)
+    let { free } = found
+    if (found._tag === "Short") {
+      const made = yield* makeRoom(store, needed)
+      if (!made.enough) return yield* storageError({ operation: "reserve", path: store.directory, errno: "ENOSPC", needed, free: made.free })
+      free = made.free
+    }
+    return yield* write(writer, store, step, needed, free).pipe(Effect.catchTag("DiskFull", Effect.fnUntraced(function*(full: DiskFull) {
+      // Free by the measure, yet refused: somebody was faster, or a quota holds. Whatever can be given up is.
+      const made = yield* makeRoom(store, Number.POSITIVE_INFINITY)
+      return made.freed.length === 0 ? yield* full : yield* write(writer, store, step, needed, made.free)
+    })))
+  })
+
+  const failed = (error: StorageError | { readonly _tag: string; readonly message: string }, step: number, retrySeconds: number) =>
+    emit(event("checkpoint.failed", run, {
+      step, error: error._tag, message: error.message, needed: "needed" in error ? error.needed : null, free: "free" in error ? error.free : null,
+      unsaved_steps: options.step() - (committed?.step ?? 0), retry_seconds: retrySeconds
+    }))
+
+  /** One try in each directory, in their order; the last refusal is the answer. */
   const tryStores = (writer: Writer, step: number, [store, ...others]: ReadonlyArray<Store>): ReturnType<typeof attempt> => {
     if (store === undefined) return Effect.die(new Error("a checkpointer needs a directory"))
     const tried = attempt(writer, store, step)
-    return others.length === 0 ? tried : tried.pipe(Effect.catchTag(["DiskFull", "WriteFailed"], () => tryStores(writer, step, others)))
+    return others.length === 0 ? tried : tried.pipe(Effect.catchTag(["DiskFull", "WriteFailed", "CheckpointDamaged"], (error) => {
+      failed(error, step, 0)
+      return tryStores(writer, step, others)
+    }))
   }
 
-  const prune = Effect.forEach(stores, (store) =>
-    store.prune.pipe(
-      Effect.tap(({ quarantined, removed }) => Effect.sync(() => {
-        for (const { path, reason, step } of quarantined) emit(event("checkpoint.quarantined", run, { step, path, reason }))
-        if (removed.length > 0) emit(event("checkpoint.pruned", run, { steps: removed }))
-      })),
-      // A failure to remove an old checkpoint never harms the new one; what remains is pruned next time.
-      Effect.catchTag(["DiskFull", "WriteFailed"], (error) => Effect.sync(() => emit(event("checkpoint.failed", run, failure(error, committed?.step ?? 0, 0, 0))))),
-    ), { discard: true })
+  /** Where the measure of free space alone refused, the wait ends as soon as it shows room. */
+  const roomReturns = (needed: number) => Effect.gen(function*() {
+    while (true) {
+      yield* Effect.sleep(roomPoll)
+      const fits = yield* Effect.forEach(stores, ({ directory }) => Budget.assess(directory, needed))
+      if (fits.some(({ _tag }) => _tag === "Ok")) return
+    }
+  }).pipe(Effect.catch(() => Effect.never))
 
-  const failure = (error: StorageError | { readonly _tag: string; readonly message: string }, step: number, retrySeconds: number, unsaved: number) => ({
-    step, error: error._tag, message: error.message,
-    needed: "needed" in error ? error.needed : null, free: "free" in error ? error.free : null, unsaved_steps: unsaved, retry_seconds: retrySeconds
+  /** Failing to clean up never harms the new checkpoint; what remains goes next time. */
+  const tidied = <A>(cleaning: Effect.Effect<A, StorageError>): Effect.Effect<void> =>
+    Effect.matchEffect(cleaning, { onFailure: ({ message }) => Effect.sync(() => emit(event("checkpoint.cleanup_failed", run, { message }))), onSuccess: () => Effect.void })
+
+  const keepBallast = Effect.suspend(() => {
+    const [store] = stores
+    const bytes = nextBytes
+    // Twice the space: taking the last room for it would leave the next checkpoint none.
+    return options.ballast && store !== undefined && bytes !== null ? tidied(ensureBallast(ballastOf(store), bytes, bytes)) : Effect.void
   })
 
   /** Returns once a snapshot of `step` or newer is committed. Fails only with the engine's end. */
@@ -101,19 +150,42 @@ export const make = (options: Options) => {
       if (tried.done !== null) {
         committed = { step: tried.done.step, hash: tried.done.manifest.hash }
         emit(event("checkpoint.committed", run, { step: tried.done.step, bytes: tried.done.bytes, seconds: tried.done.seconds, path: tried.done.path }))
-        yield* prune
+        yield* Effect.forEach(stores, (store) => tidied(prune(store)), { discard: true })
         yield* writer.saved(tried.done.step)
+        yield* keepBallast
         return
       }
       const now = yield* Clock.currentTimeMillis
       const delay = yield* backoff(now, tried.error).pipe(Effect.map(([, wait]) => wait), Pull.catchDone(() => Effect.succeed(Duration.minutes(1))))
-      emit(event("checkpoint.failed", run, failure(tried.error, step, Duration.toSeconds(delay), options.step() - (committed?.step ?? 0))))
-      yield* Effect.sleep(delay)
+      failed(tried.error, step, Duration.toSeconds(delay))
+      const short = "operation" in tried.error && tried.error.operation === "reserve" ? tried.error.needed : null
+      yield* short === null ? Effect.sleep(delay) : Effect.raceFirst(Effect.sleep(delay), roomReturns(short))
     }
   })
 
+  let scrubbed = 0
+  /** Reads the next older checkpoint in full, in turn; one that has gone bad is put aside while there are others to go on from. */
+  const scrub = tidied(Effect.gen(function*() {
+    const lists = yield* Effect.forEach(stores, (store) => Effect.map(store.list, (entries) => entries.map(({ step }) => ({ store, step }))))
+    const all = lists.flat()
+    const next = all[scrubbed++ % Math.max(1, all.length)]
+    if (next === undefined) return
+    const { step, store } = next
+    const [taken, { ok, problems }] = yield* Effect.timed(store.verify(step))
+    emit(event("checkpoint.scrubbed", run, { step, ok, seconds: Duration.toSeconds(taken) }))
+    if (ok) return
+    const { path, reason } = yield* store.quarantine(step, problems.map(problemLine).join("\n"))
+    emit(event("checkpoint.quarantined", run, { step, path, reason }))
+  }))
+
   return {
-    save,
+    save, scrub,
+    /** Removes what a killed process left. */
+    removeLeftovers: Effect.forEach(stores, (store) => tidied(Effect.map(store.removeLeftovers, (paths) => {
+      if (paths.length > 0) emit(event("checkpoint.leftovers_removed", run, { paths }))
+    })), { discard: true }),
+    /** A run that has ended needs no room for another checkpoint. */
+    releaseBallast: Effect.forEach(stores, (store) => Effect.ignore(releaseBallast(ballastOf(store))), { discard: true }),
     /** Says what the run was resumed from, so that the next manifest can. */
     resumed: (from: { readonly step: number; readonly hash: string } | null): void => { committed = from },
     committedStep: () => committed?.step ?? null,

@@ -5,9 +5,6 @@
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Scope from "effect/Scope"
-import type { ReclaimStep } from "../src/checkpoint/budget.ts"
-import type { Store } from "../src/checkpoint/store.ts"
-import { openFeatureCache } from "../src/data/feature-cache.ts"
 import { type ActorDown, actor } from "../src/runtime/actor.ts"
 import type { Child } from "../src/runtime/child-spec.ts"
 import type { SupervisionEvent } from "../src/runtime/supervision-event.ts"
@@ -37,12 +34,6 @@ export interface VariantRun {
   readonly onTree: (tree: Supervisor<never>, checkpointer: Checkpointer.Checkpointer) => void
 }
 
-/** What gives way to a checkpoint on a full disk, the cheapest loss first: latents can be encoded again. */
-const reclaimSteps = (stores: ReadonlyArray<Store>, cacheDir: string): ReadonlyArray<ReclaimStep> => [
-  { name: "feature cache", run: Effect.promise(async () => await (await openFeatureCache({ dir: cacheDir, maxBytes: 0 })).evictAll()) },
-  ...stores.flatMap((store) => [{ name: "quarantined checkpoints", run: store.dropQuarantine }, { name: "expired checkpoints", run: store.prune }])
-]
-
 /** How often a request is repeated while the actor that serves it is being restarted. */
 const asksWhileRestarting = 5
 
@@ -50,14 +41,15 @@ export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
   const { emit, keeper, status, variant } = options
   const { run } = variant
   const stores = yield* openStores(variant)
-  const leftovers = (yield* Effect.forEach(stores, (store) => store.removeLeftovers)).flat()
-  if (leftovers.length > 0) emit(event("checkpoint.leftovers_removed", run, { paths: leftovers }))
-
-  const checkpointer = Checkpointer.make({ run, configHash: variant.hash, stores, emit, step: status.step, reclaim: reclaimSteps(stores, keeper.request.cache_dir) })
+  const { ballast, scrub_seconds } = variant.config.checkpoint
+  const checkpointer = Checkpointer.make({ run, configHash: variant.hash, stores, emit, step: status.step, cacheDir: keeper.request.cache_dir, ballast })
+  yield* checkpointer.removeLeftovers
+  yield* Effect.addFinalizer(() => checkpointer.releaseBallast)
   let engine: Keeper.LiveEngine | null = null
   let preloaded = options.preloaded
   let attempts = preloaded?.attempt ?? 0
   let trained: Trained | null = null
+  let savesWaiting = 0
   const hold = (next: Keeper.LiveEngine | null) => Effect.suspend(() => {
     engine = next
     return options.onEngine(next)
@@ -65,13 +57,28 @@ export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
 
   const saver = yield* actor({
     name: "checkpointer", capacity: 4,
-    init: Effect.succeed({ save: (step: number) => engine === null ? Effect.void : checkpointer.save(Keeper.writer(engine), step) })
+    init: Effect.sync(() => {
+      savesWaiting = 0
+      return {
+        save: (step: number) => Effect.suspend(() => {
+          savesWaiting = 0
+          return engine === null ? Effect.void : checkpointer.save(Keeper.writer(engine), step)
+        }),
+        scrub: () => checkpointer.scrub
+      }
+    })
   })
+  if (scrub_seconds > 0) {
+    const scrubWhenIdle = Effect.suspend(() => saver.activity().busy ? Effect.void : saver.tell.scrub())
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(`${scrub_seconds} seconds`), scrubWhenIdle)))
+  }
 
   const onReport = (report: Report): Effect.Effect<void> => {
     // A letter that waits will write the newest snapshot anyway: two waiting ones would say the same.
-    if (report._tag === "SnapshotTaken") return saver.activity().mailbox?.depth === 0 ? Effect.asVoid(saver.tell.save(report.step)) : Effect.void
-    return keeper.onReport(report)
+    if (report._tag !== "SnapshotTaken") return keeper.onReport(report)
+    if (savesWaiting > 0) return Effect.void
+    savesWaiting++
+    return Effect.asVoid(saver.tell.save(report.step))
   }
 
   /** The one that is loaded already, else a new one; null where a stop is asked for before it is up. */

@@ -1,7 +1,7 @@
 /** The study's table, from what each variant's run.json says of it: on the terminal, in `study.md` and in `study.json`. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { renameSync, writeFileSync } from "node:fs"
+import { renameSync, rmSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import { renderJson, renderMarkdown, type StudyRow, type StudyTable } from "../src/formats/study-table.ts"
 import * as RunJson from "./run-json.ts"
@@ -28,13 +28,21 @@ export class ResultsUnwritable extends Schema.TaggedError<ResultsUnwritable>()("
   override get message() { return `cannot write ${this.path}: ${this.reason}` }
 }
 
+/** The table as programs read it. */
+export const pathIn = (dir: string): string => join(dir, "study.json")
+
 /** `study.md` and `study.json`, each replaced in one step. */
 export const write = (dir: string, table: StudyTable) => Effect.forEach([["study.md", renderMarkdown(table)], ["study.json", renderJson(table)]] as const, ([name, text]) => {
   const path = join(dir, name)
   return Effect.try({
     try: () => {
-      writeFileSync(`${path}.new`, text)
-      renameSync(`${path}.new`, path)
+      try {
+        writeFileSync(`${path}.new`, text)
+        renameSync(`${path}.new`, path)
+      } catch (error) {
+        rmSync(`${path}.new`, { force: true }) // half of one takes space where there is none
+        throw error
+      }
     },
     catch: (cause) => new ResultsUnwritable({ path, reason: cause instanceof Error ? cause.message : String(cause) })
   })

@@ -88,7 +88,7 @@ describe.skipIf(skipped)("a full disk", () => {
     yield* fill(path, MiB / 2)
     const needed = 3 * MiB
     assert.strictEqual((yield* assess(path, needed))._tag, "Short")
-    const remove = (name: string) => ({ name, run: Effect.sync(() => rmSync(join(path, name), { force: true })) })
+    const remove = (name: string) => ({ name, run: Effect.sync(() => { rmSync(join(path, name), { force: true }); return 0 }) })
     const made = yield* reclaim(path, needed, [
       remove("partial"), { name: "ballast", run: releaseBallast(join(path, "ballast")) }, { name: "broken", run: Effect.die(new Error("no permission")) }, remove("cache"), remove("old")
     ])

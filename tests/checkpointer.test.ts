@@ -39,7 +39,7 @@ const withDirectory = <A, E>(use: (directory: string) => Effect.Effect<A, E>) =>
 const setUp = (stores: ReadonlyArray<Store>, step: () => number) => {
   const events: Array<Event> = []
   const saved: Array<number> = []
-  const checkpointer = Checkpointer.make({ run: "r", configHash: "c", stores, emit: (event) => events.push(event), step, reclaim: [] })
+  const checkpointer = Checkpointer.make({ run: "r", configHash: "c", stores, emit: (event) => events.push(event), step, cacheDir: "/nowhere", ballast: false })
   const writer = (write: Checkpointer.Writer["write"]): Checkpointer.Writer => ({ write, stateBytes: 10, frozen: {}, saved: (at) => Effect.sync(() => { saved.push(at) }) })
   return { checkpointer, events, saved, writer }
 }

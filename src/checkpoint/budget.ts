@@ -40,10 +40,10 @@ export type Assessment = { readonly _tag: "Ok" | "Short"; readonly needed: numbe
 export const assess = (directory: string, needed: number): Effect.Effect<Assessment, StorageError> =>
   Effect.map(freeBytes(directory), (free) => ({ _tag: free >= needed ? "Ok" : "Short", needed, free }))
 
-/** One way to make room; what it returns does not matter, free space is measured. */
+/** One way to make room. `run` gives the bytes that it thinks it gave back, 0 for none; what counts is the free space, which is measured. */
 export interface ReclaimStep {
   readonly name: string
-  readonly run: Effect.Effect<unknown, unknown>
+  readonly run: Effect.Effect<number, unknown>
 }
 
 export interface Reclaimed {
@@ -59,7 +59,10 @@ const describe = (cause: Cause.Cause<unknown>) => {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** Makes room step by step, cheapest loss first, and stops as soon as `needed` bytes are free. A step that fails is noted, and the next is tried. */
+/**
+ * Makes room step by step, cheapest loss first, and stops as soon as `needed` bytes are free; with an infinite need (a quota, which no
+ * measure of free space shows) every step is taken. A step that fails is noted, and the next is tried.
+ */
 export const reclaim = Effect.fnUntraced(function*(directory: string, needed: number, steps: ReadonlyArray<ReclaimStep>): Effect.fn.Return<Reclaimed, StorageError> {
   let free = yield* freeBytes(directory)
   const freed: Array<{ readonly name: string; readonly bytes: number }> = []
@@ -69,7 +72,8 @@ export const reclaim = Effect.fnUntraced(function*(directory: string, needed: nu
     const exit = yield* Effect.exit(run)
     const after = yield* freeBytes(directory)
     if (Exit.isFailure(exit)) failed.push({ name, reason: describe(exit.cause) })
-    if (after > free) freed.push({ name, bytes: after - free })
+    const given = Math.max(after - free, Exit.isSuccess(exit) ? exit.value : 0)
+    if (given > 0) freed.push({ name, bytes: given })
     free = after
   }
   return { enough: free >= needed, needed, free, freed, failed }

@@ -3,18 +3,24 @@
  * longer, one begins with a dot and is removed at the next start.
  */
 import { type FileHandle, constants, lstat, open, readdir } from "node:fs/promises"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { errnoOf } from "./storage-errors.ts"
 
 export const manifestFile = "manifest.json"
 export const stateFile = "state.json"
 export const marksFile = "marks.json"
 export const quarantineDirectory = "quarantine"
+/** Takes the space of one checkpoint until that is needed. */
+export const ballastFile = ".ballast"
 
 /** Being written, being removed, and being replaced by another of the same step. */
 export const temporaryPrefix = ".tmp-"
 export const prunedPrefix = ".pruned-"
 export const replacedPrefix = ".replaced-"
+
+/** The place of a run's checkpoints below a second directory that other runs may share. */
+export const fallbackPlace = (fallbackDirectory: string, runDirectory: string): string =>
+  join(resolve(fallbackDirectory), runDirectory.replaceAll("/", "-").replace(/^-/, ""))
 
 /** `step-000001200`: names sort as steps do. */
 export const stepName = (step: number): string => `step-${String(step).padStart(9, "0")}`

@@ -36,6 +36,10 @@ export type StorageError = DiskFull | WriteFailed
 
 const fullDisk = new Set(["ENOSPC", "EDQUOT"])
 
+/** Refusals that may end while the run goes on: whoever meets one waits and tries again. Any other (no permission, say) stays as it is. */
+const passing = new Set([...fullDisk, "EIO", "EROFS", "EMFILE", "ENFILE", "ETIMEDOUT", "ESTALE"])
+export const mayPass = ({ errno }: StorageError): boolean => passing.has(errno)
+
 /** The error for an errno; also for errors that the engine reports of its own files. */
 export const storageError = (failure: {
   readonly operation: string

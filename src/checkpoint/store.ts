@@ -14,7 +14,7 @@ import type { Manifest } from "./manifest.ts"
 import { type Change, changed, type Marks, readMarks, writeMarks } from "./marks.ts"
 import * as Quarantine from "./quarantine.ts"
 import { expired, kept, type Retention } from "./retention.ts"
-import { attempt, type CheckpointDamaged, problemLine, type StorageError } from "./storage-errors.ts"
+import { attempt, type CheckpointDamaged, errnoOf, mayPass, problemLine, type StorageError } from "./storage-errors.ts"
 import { verify } from "./verifier.ts"
 import type { Depth, Verification } from "./verify.ts"
 
@@ -71,12 +71,12 @@ export interface Store {
   readonly dropQuarantine: Effect.Effect<number, StorageError>
 }
 
-/** Opens the store of a directory, and makes the directory durable. */
+/** Opens the store of a directory, and makes the directory durable; where the disk refuses that now, `begin` makes it. */
 export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<Store, StorageError> {
   const { directory, retention } = options
   const hit = yield* Failpoints
   const verifying = options.inProcessBytes === undefined ? {} : { inProcessBytes: options.inProcessBytes }
-  yield* attempt("mkdir", directory, () => makeDirectory(directory))
+  yield* attempt("mkdir", directory, () => makeDirectory(directory)).pipe(Effect.catchIf(mayPass, () => Effect.void))
   const pathOf = (step: number) => join(directory, stepName(step))
   /** Steps that this process has seen to verify. */
   const verified = new Set<number>()
@@ -96,6 +96,7 @@ export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const begin = (step: number) => {
     const path = join(directory, `${temporaryPrefix}${stepName(step)}-${randomBytes(4).toString("hex")}`)
     return attempt("mkdir", path, async () => {
+      await makeDirectory(directory)
       await mkdir(path)
       await hit("write.before")
       return { step, path }
@@ -132,7 +133,10 @@ export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   })
 
   const removeLeftovers = attempt("clean", directory, async () => {
-    const names = await readdir(directory)
+    const names = await readdir(directory).catch((error: unknown): Array<string> => {
+      if (errnoOf(error) === "ENOENT") return []
+      throw error
+    })
     const removed: Array<string> = []
     for (const name of names) {
       const path = join(directory, name)
@@ -164,10 +168,13 @@ const maxStateBytes = 64 * 2 ** 20
 const readState = (path: string) =>
   attempt("read", join(path, stateFile), async (): Promise<unknown> => JSON.parse(Buffer.from(await readSmall(join(path, stateFile), maxStateBytes)).toString()))
 
-/** The newest checkpoint that verifies, in any of several directories. Damaged ones on the way are moved aside. */
+/**
+ * The newest checkpoint that verifies, in any of several directories. Damaged ones on the way are moved aside. A directory that cannot be
+ * read (its disk is gone) does not hide the others; but where none has a checkpoint, its error is the answer: to begin anew would bury it.
+ */
 export const newestOf = Effect.fnUntraced(function*(stores: ReadonlyArray<Store>, options: { readonly depth?: Depth } = {}): Effect.fn.Return<Found, StorageError> {
   const quarantined: Array<Quarantine.Quarantined> = []
-  const lists = yield* Effect.forEach(stores, (store) => Effect.map(store.list, (entries) => entries.map((entry) => ({ store, ...entry }))))
+  const [lists, unreadable] = yield* Effect.partition(stores, (store) => Effect.map(store.list, (entries) => entries.map((entry) => ({ store, ...entry }))))
   for (const { store, step, path } of lists.flat().sort((a, b) => b.step - a.step)) {
     const { ok, manifest, problems } = yield* store.verify(step, options)
     if (ok && manifest !== null) return { plan: { step, path, manifest, state: yield* readState(path) }, quarantined }
@@ -175,5 +182,6 @@ export const newestOf = Effect.fnUntraced(function*(stores: ReadonlyArray<Store>
     // A disk that refuses the move (read-only) is no reason not to use the one before.
     quarantined.push(yield* store.quarantine(step, reason).pipe(Effect.orElseSucceed(() => ({ step, path, reason }))))
   }
-  return { plan: null, quarantined }
+  const [failure] = unreadable
+  return failure === undefined ? { plan: null, quarantined } : yield* failure
 })

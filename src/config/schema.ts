@@ -5,11 +5,11 @@
 import * as Schema from "effect/Schema"
 import { Architecture, architectureBlock } from "./blocks/architecture.ts"
 import { gan, resolvedGan } from "./blocks/gan.ts"
-import { checkpoint, data, evaluation, featureCache, lpips, supervision, weights } from "./blocks/running.ts"
+import { checkpoint, data, evaluation, eventLog, featureCache, lpips, supervision, weights } from "./blocks/running.ts"
 import { stage1 } from "./blocks/stage-1.ts"
 import { resolvedTraining, training } from "./blocks/training.ts"
 
-const running = { eval: evaluation, data, weights, lpips, checkpoint, feature_cache: featureCache, supervision }
+const running = { eval: evaluation, data, weights, lpips, checkpoint, feature_cache: featureCache, event_log: eventLog, supervision }
 
 export const ConfigFile = Schema.Struct({ stage_1: stage1, training, gan, ...running, architecture: architectureBlock })
 export type ConfigFile = typeof ConfigFile.Type

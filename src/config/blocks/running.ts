@@ -44,6 +44,8 @@ export const checkpoint = K.block({
   keep_last: K.key(K.count, 3, "newest checkpoints that are kept", "checkpoints"),
   keep_every: K.key(K.natural, 0, "checkpoints of steps divisible by this are kept for good; 0: none", "steps"),
   fallback_dir: K.key(K.orNull(K.path), null, "second directory, used while the first is full"),
+  ballast: K.key(K.switchKind, true, "set the space of one checkpoint aside in a file that gives way when the disk is full (made where twice that space is free)"),
+  scrub_seconds: K.key(K.natural, 3600, "an older checkpoint is read again and verified every so many seconds, while nothing is being saved; 0: never", "seconds"),
   max_unsaved_steps: K.key(K.natural, 0, "training pauses when so many steps could not be saved; 0: never", "steps")
 }, "checkpoints")
 
@@ -51,6 +53,10 @@ export const featureCache = K.block({
   mode: K.key(K.oneOf("auto", "on", "off"), "auto", "keep latents on disk; auto: where an epoch or a later variant can use them again"),
   max_bytes: K.key(K.natural, 20e9, "size at which old latents give way", "bytes")
 }, "cache of clean latents")
+
+export const eventLog = K.block({
+  max_bytes: K.key(K.natural, 1e9, "size of a run's event log at which its oldest part gives way", "bytes")
+}, "record of what happened")
 
 export const supervision = K.block({
   max_restarts: K.key(K.natural, 5, "restarts of the engine within `within_seconds` before the run gives up"),
