@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { readdir, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
-import { entriesIn, manifestFile } from "./layout.ts"
+import { entriesIn, fallbackPlace, manifestFile, readSmall } from "./layout.ts"
 import { attempt, type StorageError } from "./storage-errors.ts"
 
 export class CheckpointNotFound extends Schema.TaggedError<CheckpointNotFound>()("CheckpointNotFound", {
@@ -21,14 +21,33 @@ export interface Located {
   /** The variant's name within a study; null where no study was named. */
   readonly variant: string | null
   readonly directory: string
-  /** Paths of its checkpoints, oldest first. */
+  /** Paths of its checkpoints, in its own directory and in `checkpoint.fallback_dir`, oldest first. */
   readonly checkpoints: ReadonlyArray<string>
 }
 
 const isThere = (path: string) => stat(path).then(() => true, () => false)
 
-const runAt = async (directory: string, variant: string | null): Promise<Located> =>
-  ({ variant, directory, checkpoints: (await entriesIn(join(directory, "checkpoints"))).map(({ path }) => path) })
+/** The run's second directory, as its run.json has it; null where none is configured, or nobody can say. */
+const fallbackOf = async (directory: string): Promise<string | null> => {
+  try {
+    const run: unknown = JSON.parse(Buffer.from(await readSmall(join(directory, "run.json"), maxRunBytes)).toString())
+    const configured = decodeFallback(run).config.checkpoint.fallback_dir
+    return configured === null ? null : fallbackPlace(configured, resolve(directory))
+  } catch {
+    return null
+  }
+}
+const maxRunBytes = 2 ** 20
+const decodeFallback = Schema.decodeUnknownSync(Schema.Struct({
+  config: Schema.Struct({ checkpoint: Schema.Struct({ fallback_dir: Schema.NullOr(Schema.String) }) })
+}))
+
+const runAt = async (directory: string, variant: string | null): Promise<Located> => {
+  const fallback = await fallbackOf(directory)
+  const places = [...(fallback === null ? [] : [fallback]), join(directory, "checkpoints")]
+  const entries = (await Promise.all(places.map(entriesIn))).flat().sort((a, b) => a.step - b.step)
+  return { variant, directory, checkpoints: entries.map(({ path }) => path) }
+}
 
 const variantsIn = async (directory: string): Promise<ReadonlyArray<string>> => {
   const entries = await readdir(directory, { withFileTypes: true })
