@@ -78,6 +78,30 @@ describe("event log", () => {
     for (const after of [0, 1, 9, 10, 11, 55, 99, 100, 1000]) assert.deepStrictEqual(seqs(yield* all(dir, after)), upTo(100).slice(after))
   }))
 
+  it.effect("keeps to its size: the oldest segments go, and readers go on with what is left", () => Effect.gen(function*() {
+    const dir = yield* folder
+    const log = yield* open(dir, { segmentBytes: 500, keepBytes: 1200 })
+    const fill = Effect.fnUntraced(function*(batches: number) {
+      for (let batch = 0; batch < batches; batch++) {
+        appendAll(log, 1, 10)
+        yield* log.flush
+      }
+    })
+    const slow = openCursor(dir, 0)
+    yield* fill(1)
+    assert.deepStrictEqual(seqs(yield* Effect.promise(slow)), upTo(10))
+    yield* fill(20)
+    const sizes = segments(dir).map((name) => statSync(join(dir, "events", name)).size)
+    assert.isAtMost(sizes.reduce((sum, bytes) => sum + bytes, 0), 1200 + 700)
+    const left = seqs(yield* all(dir))
+    assert.isAbove(left[0] ?? 0, 10)
+    assert.deepStrictEqual(left, upTo(210).slice(-left.length), "whole, to the end")
+    const rest: Array<number> = []
+    for (let records = yield* Effect.promise(slow); records.length > 0; records = yield* Effect.promise(slow)) rest.push(...seqs(records))
+    assert.deepStrictEqual(rest, left, "a reader whose segment has gone goes on with the oldest there is")
+    assert.strictEqual((yield* Effect.scoped(open(dir, { segmentBytes: 500, keepBytes: 1200 }))).lastSeq(), 210)
+  }))
+
   it.effect("a follower sees each event once, across segments, restarts of the writer and torn lines", () => Effect.gen(function*() {
     const dir = yield* folder
     const next = openCursor(dir, 0)

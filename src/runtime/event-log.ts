@@ -38,6 +38,8 @@ export interface EventLogOptions<A extends object> {
   /** Makes the event that reports a gap. */
   readonly dropped: (events: number, reason: string) => A
   readonly segmentBytes?: number | undefined
+  /** Bytes of all segments beyond which the oldest are removed; the newest always stays. */
+  readonly keepBytes?: number | undefined
   /** How long the writer waits for more events before it writes. */
   readonly batch?: Duration.Input | undefined
   /** Events held while the disk refuses them; a newer one is dropped. */
@@ -57,7 +59,7 @@ export const openEventLog = Effect.fnUntraced(function*<A extends object>(option
   const clock = yield* Clock.Clock
   const encode = encoderOf(options.schema)
   const end = yield* findEnd(dir)
-  const writer = makeSegmentWriter(dir, options.segmentBytes ?? defaultSegmentBytes, end.segment)
+  const writer = makeSegmentWriter(dir, { segmentBytes: options.segmentBytes ?? defaultSegmentBytes, keepBytes: options.keepBytes ?? Infinity }, end.segment)
 
   let seq = end.lastSeq
   let written = end.lastSeq

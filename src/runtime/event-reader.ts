@@ -1,6 +1,7 @@
 /**
  * Reads an event log from its files, so that it works whether or not the run does: from any sequence number on, to the end or
- * for ever, without loss or repeat where the writer starts a new segment or was killed in the middle of a line.
+ * for ever, without loss or repeat where the writer starts a new segment or was killed in the middle of a line. Of a segment that was
+ * pruned before it was read nothing is left; reading goes on with the next one.
  *
  * Without Effect: the command line reads with it, and must start fast.
  */
@@ -82,9 +83,13 @@ export const openCursor = (dir: string, after: number): () => Promise<ReadonlyAr
   }
 }
 
-/** Undefined where there is no whole line from `offset` on. */
+/** Undefined where there is no whole line from `offset` on, or the segment was pruned meanwhile. */
 const wholeLines = async (path: string, offset: number): Promise<Buffer | undefined> => {
-  const file = await open(path, "r")
+  const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined
+    throw error
+  })
+  if (file === undefined) return undefined
   try {
     for (let length = chunkBytes; ; length *= 4) {
       const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset)

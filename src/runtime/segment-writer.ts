@@ -3,8 +3,8 @@
  * twice, however much of a batch the disk took before it was full.
  */
 import { constants } from "node:fs"
-import { type FileHandle, mkdir, open } from "node:fs/promises"
-import { eventsDir, segmentPath } from "./segments.ts"
+import { type FileHandle, mkdir, open, rm, stat } from "node:fs/promises"
+import { eventsDir, listSegments, segmentPath } from "./segments.ts"
 
 export interface Line {
   readonly seq: number
@@ -17,7 +17,24 @@ export interface SegmentWriter {
   readonly close: () => Promise<void>
 }
 
-export const makeSegmentWriter = (dir: string, limitBytes: number, current: { readonly path: string; readonly bytes: number } | undefined): SegmentWriter => {
+/** With every new segment the oldest ones go, so that all together stay below `keepBytes` and one segment. */
+const pruneSegments = async (dir: string, keepBytes: number): Promise<void> => {
+  const segments = (await listSegments(dir)).toReversed()
+  let total = 0
+  for (const [age, { path }] of segments.entries()) {
+    total += (await stat(path)).size
+    if (age > 0 && total > keepBytes) await rm(path, { force: true })
+  }
+}
+
+export interface SegmentLimits {
+  /** Size at which the next segment begins. */
+  readonly segmentBytes: number
+  /** Size of all segments together at which the oldest are removed. */
+  readonly keepBytes: number
+}
+
+export const makeSegmentWriter = (dir: string, { keepBytes, segmentBytes: limitBytes }: SegmentLimits, current: { readonly path: string; readonly bytes: number } | undefined): SegmentWriter => {
   let path = current?.path
   /** End of the last whole line. */
   let position = current?.bytes ?? 0
@@ -32,6 +49,7 @@ export const makeSegmentWriter = (dir: string, limitBytes: number, current: { re
     await mkdir(eventsDir(dir), { recursive: true })
     path = segmentPath(dir, firstSeq)
     position = 0
+    await pruneSegments(dir, keepBytes).catch(() => undefined) // what the disk does not let go of goes with the next one
     return open(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o644)
   }
 
