@@ -82,6 +82,9 @@ const eventsFlags = {
 const checkpointFlags = { json: toggle("print one JSON document"), "runs-dir": runsDir }
 const showFlags = { hash: toggle("one line a tensor: name, dtype, shape, hash"), ...checkpointFlags }
 
+const reportFlags = { output: text("FILE", "where to write it (else NAME-report.html here); - for standard output", "o"), "runs-dir": runsDir }
+
+export type ReportInput = Parsed<typeof reportFlags>
 export type RunInput = Parsed<typeof runFlags>
 const stopFlags = { "runs-dir": runsDir }
 
@@ -130,6 +133,17 @@ export const commands: ReadonlyArray<Command | Group> = [
     flags: stopFlags,
     examples: [{ command: "rae stop photos", does: "`rae run` with its config goes on from there" }],
     load: async () => (await import("./stop.ts")).stop
+  }),
+  command({
+    name: "report",
+    summary: "one HTML file: table, curves, reconstructions, incidents, config, time; several runs: a comparison",
+    operand: { ...oneRun, many: true },
+    flags: reportFlags,
+    examples: [
+      { command: "rae report photos", does: "writes photos-report.html; prints to paper or PDF as it is" },
+      { command: "rae report photos other -o compared.html", does: "two runs side by side" }
+    ],
+    load: async () => (await import("./report.ts")).report
   }),
   {
     name: "ckpt",
