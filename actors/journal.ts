@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import { type EventLog, openEventLog } from "../src/runtime/event-log.ts"
+import { makeCauses } from "./event-causes.ts"
 import { Event, make as event } from "./events.ts"
 
 export type StampedEvent = Event & { readonly seq: number; readonly time: string }
@@ -12,7 +13,11 @@ export type StampedEvent = Event & { readonly seq: number; readonly time: string
 export const makeJournal = (listener: (event: StampedEvent) => void) => {
   let log: EventLog<Event> | null = null
   const waiting: Array<Event> = []
-  const append = (open: EventLog<Event>, happened: Event) => listener(open.append(happened))
+  const causes = makeCauses()
+  const append = (open: EventLog<Event>, happened: Event) => {
+    const cause = causes.of(happened, open.lastSeq() + 1)
+    listener(open.append(cause === undefined ? happened : { ...happened, cause }))
+  }
 
   return {
     emit: (happened: Event): void => {

@@ -33,6 +33,8 @@ export const RunJson = Schema.Struct({
   steps: Schema.Int,
   restarts: Schema.Int,
   result: Schema.NullOr(Result),
+  /** Where its time went, in seconds (actors/goodput.ts); as of the last commit while it runs. */
+  goodput: Schema.optionalKey(Schema.Record(Schema.String, Schema.Finite)),
   /** The resolved config, as it trains. */
   config: Schema.Unknown
 })

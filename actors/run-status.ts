@@ -3,8 +3,10 @@
  *
  * `apply` takes events as they are logged; `pulse` takes what the engine says of its actors several times a second.
  */
-import type { Event } from "./events.ts"
 import type { EngineActor } from "./engine-protocol.ts"
+import { type Ledger, makeGoodput } from "./goodput.ts"
+import { makeIncidents } from "./incidents.ts"
+import type { StampedEvent } from "./journal.ts"
 import type { ActorStatus, RunState, Status } from "./status.ts"
 import { exitCodes } from "./stop-signals.ts"
 
@@ -20,12 +22,10 @@ export interface Identity {
 
 interface Pulse { readonly step: number; readonly epoch: number; readonly actors: ReadonlyArray<EngineActor>; readonly handles: number; readonly bytes: number; readonly rss_bytes: number }
 
-/** How many failures `rae status` shows. */
-const keptFailures = 5
-
 const median = (values: ReadonlyArray<number>) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? null
 
-export const make = (identity: Identity, startedAt: Date) => {
+/** `booked`: what earlier processes of this run have spent. */
+export const make = (identity: Identity, startedAt: Date, booked?: Ledger) => {
   let state: RunState = "starting"
   let variant: Status["variant"] = null
   let step = 0, steps = 0, epoch = 0, lr: number | null = null, restarts = 0
@@ -39,30 +39,33 @@ export const make = (identity: Identity, startedAt: Date) => {
   let checkpoint: Status["last_checkpoint"] = null
   /** The run that it belongs to: events of the first engine come before its variant is entered. */
   let checkpointOf: string | null = null
-  let failures: Array<Status["last_failures"][number]> = []
   let evaluated: Status["eval"] = null
 
-  const failed = (at: string, actor: string, reason: string, action: string) => { failures = [...failures, { at, actor, reason, action }].slice(-keptFailures) }
+  const incidents = makeIncidents()
+  const goodput = makeGoodput(startedAt, booked)
 
-  const apply = (event: Event, time: string): void => {
+  const apply = (event: StampedEvent): void => {
+    const { time } = event
+    incidents.apply(event)
+    goodput.apply(event)
     switch (event.type) {
       case "run.started": state = "training"; steps = event.steps; step = event.resumed_from ?? 0; recentSeconds = []; losses = {}; evaluated = null; break
       case "run.finished": state = "done"; step = event.step; break
       case "run.stopped": state = "stopped"; step = event.step; break
-      case "run.failed": state = "failed"; failed(time, "supervisor", event.message, "stopped the run"); break
+      case "run.failed": state = "failed"; break
       case "engine.started": enginePid = event.pid; engineSince = Date.now(); break
       case "engine.ready": if (state !== "stopping") state = "training"; step = event.step; break
       case "engine.exited": enginePid = null; pulsed = null; break
-      case "engine.hung": enginePid = null; pulsed = null; failed(time, "engine", `silent for ${event.silent_seconds.toFixed(1)} s${event.op ? ` in ${event.op}` : ""}`, "killed it"); break
+      case "engine.hung": enginePid = null; pulsed = null; break
       case "stop.requested": state = "stopping"; break
       case "signal.received": if (event.signal in exitCodes) state = "stopping"; break
       case "supervisor.child_down":
         state = "recovering"
         restarts++
         if (event.offender === "engine") engineRestarts++
-        failed(time, event.offender, event.reason, `restarted it (attempt ${event.attempt} of ${event.max})${event.lost_steps ? `, ${event.lost_steps} steps to redo` : ""}`)
         break
-      case "supervisor.gave_up": failed(time, event.offender, event.reason, "gave up"); break
+      case "train.paused": if (state !== "stopping") state = "paused"; break
+      case "train.resumed": if (state === "paused") state = "training"; break
       case "train.step":
         // Actors within the engine restart without its being made ready again.
         if (state === "recovering") state = "training"
@@ -76,10 +79,7 @@ export const make = (identity: Identity, startedAt: Date) => {
         stepSeconds = median(recentSeconds)
         break
       case "eval.finished": evaluated = { step: event.step, psnr: event.psnr, ssim: event.ssim, lpips: event.lpips }; break
-      case "eval.failed": failed(time, "evaluator", event.reason, "went on without it"); break
       case "checkpoint.committed": checkpointOf = event.run; checkpoint = { step: event.step, bytes: event.bytes, at: time, path: event.path }; break
-      case "checkpoint.failed": failed(time, "checkpointer", event.message, `kept step ${event.step} in memory, next try in ${event.retry_seconds} s`); break
-      case "checkpoint.quarantined": failed(time, "checkpointer", event.reason, "quarantined it and took the one before"); break
       case "checkpoint.loaded": checkpointOf = event.run; checkpoint = { step: event.step, bytes: event.bytes, at: event.written_at, path: event.path }; break
       default: break
     }
@@ -99,7 +99,7 @@ export const make = (identity: Identity, startedAt: Date) => {
       eta_seconds: stepSeconds === null || state === "done" ? null : Math.max(0, steps - step) * stepSeconds, restarts,
       engine: { pid: enginePid, op: own.op ?? pulsed?.actors.find(({ name }) => name === "trainer")?.detail ?? null, handles: pulsed?.handles ?? null, bytes: pulsed?.bytes ?? null, rss_bytes: pulsed?.rss_bytes ?? null },
       actors: [...own.actors, engine, ...(pulsed?.actors ?? [])], last_checkpoint: checkpoint, unsaved_steps: Math.max(0, step - (checkpoint?.step ?? 0)),
-      disk: own.disk, last_failures: failures, eval: evaluated
+      disk: own.disk, last_failures: incidents.list(), goodput: goodput.ledger(new Date(now)), eval: evaluated
     }
   }
 
@@ -111,6 +111,7 @@ export const make = (identity: Identity, startedAt: Date) => {
       checkpoint = checkpointOf === run ? checkpoint : null
       step = checkpoint?.step ?? 0
     },
+    ledger: () => goodput.ledger(new Date()),
     step: () => step,
     stepSeconds: () => stepSeconds,
     restarts: () => restarts

@@ -1,4 +1,7 @@
 /** What `GET /status` on the control socket answers and `rae status --json` prints: one document, schema 1, fields only ever added. */
+import type { Ledger } from "./goodput.ts"
+import type { Incident } from "./incidents.ts"
+
 export interface ActorStatus {
   readonly name: string
   /** Place in the tree: 0 for the supervisor's children, 1 for the engine's. */
@@ -13,7 +16,7 @@ export interface ActorStatus {
   readonly last_seconds: number | null
 }
 
-export type RunState = "starting" | "training" | "recovering" | "stopping" | "done" | "stopped" | "failed"
+export type RunState = "starting" | "training" | "paused" | "recovering" | "stopping" | "done" | "stopped" | "failed"
 
 export interface Status {
   readonly schema: 1
@@ -45,6 +48,9 @@ export interface Status {
   readonly last_checkpoint: { readonly step: number; readonly bytes: number; readonly at: string; readonly path: string } | null
   readonly unsaved_steps: number
   readonly disk: { readonly path: string; readonly free_bytes: number; readonly next_checkpoint_bytes: number | null }
-  readonly last_failures: ReadonlyArray<{ readonly at: string; readonly actor: string; readonly reason: string; readonly action: string }>
+  /** Oldest first: what was done about each, what came of it (null: nothing yet), steps to do again, seconds until training went on. */
+  readonly last_failures: ReadonlyArray<Incident>
+  /** Where the time of this run went, over all its processes, in seconds. */
+  readonly goodput: Ledger
   readonly eval: { readonly step: number; readonly psnr: number; readonly ssim: number; readonly lpips: number | null } | null
 }

@@ -8,6 +8,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
 import { existsSync, statfsSync } from "node:fs"
 import * as Budget from "../src/checkpoint/budget.ts"
+import { Failpoints } from "../src/checkpoint/failpoints.ts"
 import { claimRunDir } from "../src/runtime/lock.ts"
 import { rootCause, type Supervisor } from "../src/runtime/supervisor.ts"
 import type { Checkpointer } from "./checkpointer.ts"
@@ -15,6 +16,7 @@ import { openExistingStores } from "./checkpoint-stores.ts"
 import * as Environment from "./engine-environment.ts"
 import * as Keeper from "./engine-keeper.ts"
 import { make as event } from "./events.ts"
+import * as Goodput from "./goodput.ts"
 import { firstEngine, keeperOptions } from "./first-engine.ts"
 import { makeJournal, type StampedEvent } from "./journal.ts"
 import { describeRun, describeStudy } from "./run-description.ts"
@@ -25,6 +27,7 @@ import * as RunJson from "./run-json.ts"
 import * as RunStatus from "./run-status.ts"
 import { runVariant } from "./run-variant.ts"
 import { serve } from "./run-control.ts"
+import { makeSteering } from "./run-steering.ts"
 import type { ActorStatus, Status } from "./status.ts"
 import * as Signals from "./stop-signals.ts"
 import * as Results from "./study-results.ts"
@@ -70,13 +73,20 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
   const claimed = existsSync(plan.dir)
   if (claimed) yield* claimRunDir(plan.dir)
 
+  const fork = yield* FiberSet.makeRuntime<never>()
   // What happens before the directory exists waits in the journal.
   let status: RunStatus.RunStatus | null = null
+  /** Records a step that is safe; there is none before a run is entered. */
+  let recordCommit: ((step: number) => Effect.Effect<void>) | null = null
+  let lastSeq = 0
   const journal = makeJournal((happened) => {
-    status?.apply(happened, happened.time)
+    lastSeq = happened.seq
+    status?.apply(happened)
+    if (happened.type === "checkpoint.committed" && recordCommit !== null) fork(recordCommit(happened.step))
     options.onEvent(happened)
   })
   let engine: Keeper.LiveEngine | null = null
+  let tree: Supervisor<never> | null = null
   let signal: Signals.StopSignal | null = null
   const stopping = Latch.makeUnsafe()
   const onReport: Keeper.Options["onReport"] = (report) => Effect.sync(() => {
@@ -86,7 +96,6 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
   const base = { emit: journal.emit, flush: journal.flush, onReport, step: () => status?.step() ?? null, stepSeconds: () => status?.stepSeconds() ?? null }
   const stopAfter = options.stopAfter ?? null
 
-  const fork = yield* FiberSet.makeRuntime<never>()
   /** Asks the engine that is up; false where none is. Its death while it is asked is the keeper's news, not ours. */
   const ask = (request: (live: Keeper.LiveEngine) => Effect.Effect<unknown, unknown>): boolean => {
     const live = engine
@@ -114,6 +123,13 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
     onHangUp: () => said("SIGHUP", "going on")
   })
 
+  const steering = makeSteering({
+    run: plan.name, allowInject: plan.variants.every(({ config }) => config.supervision.allow_inject), ask, engine: () => engine, tree: () => tree, stop: askToStop,
+    emit: (happened) => {
+      journal.emit(happened)
+      return lastSeq
+    }
+  })
   const stores = options.fresh ? [] : yield* openExistingStores(next)
   const interrupted = Effect.flatMap(stopping.await, () => Effect.suspend(() => new Interrupted({ run: plan.name, signal: signal ?? "SIGINT" })))
   const first = yield* firstEngine(keeperOptions(plan, next, base, stopAfter), next, stores).pipe(Effect.raceFirst(interrupted))
@@ -129,10 +145,9 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
   const current = RunStatus.make({
     name: plan.name, kind: plan.kind, profile: plan.profile, device: plan.device, precision: loaded.precision,
     data: plan.data ?? "drawn pictures", random_weights: plan.randomWeights
-  }, started)
+  }, started, Goodput.from(plan.previous?.goodput))
   status = current
   const log = yield* journal.open(plan.dir, plan.name)
-  let tree: Supervisor<never> | null = null
   let checkpointer: Checkpointer | null = null
   const free = freeSpace(plan.dir)
   const toStatus = (): Status => current.toStatus({
@@ -145,22 +160,17 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
     op: engine?.op() ?? null,
     disk: { path: plan.dir, free_bytes: free(), next_checkpoint_bytes: checkpointer?.nextBytes() ?? loaded.state_bytes }
   })
-  yield* serve(plan.dir, {
-    status: toStatus, checkpoint: askForCheckpoint,
-    stop: () => {
-      journal.emit(event("stop.requested", plan.name, { action: "finishing the step and saving" }))
-      askToStop()
-    }
-  })
+  yield* serve(plan.dir, { status: toStatus, ...steering.controls })
   if (plan.kind === "study") yield* RunJson.write(plan.dir, study)
   options.onStarted(toStatus)
   journal.emit(event("study.started", plan.name, { variants: plan.variants.map(({ run }) => run), config: plan.configFile }))
 
   /** On a full disk a record stays as it was: what is lost is news, not the run. */
   const unrecorded = (run: string) => Effect.catch(({ message }: { readonly message: string }) => Effect.sync(() => journal.emit(event("record.failed", run, { message }))))
-  const record = (variant: PlannedVariant, run: RunJson.RunJson) => RunJson.write(variant.dir, run).pipe(unrecorded(variant.run))
+  const record = (variant: PlannedVariant, run: RunJson.RunJson) =>
+    RunJson.write(variant.dir, plan.kind === "run" ? { ...run, goodput: current.ledger() } : run).pipe(unrecorded(variant.run))
   const recordStudy = (state: RunJson.RunJson["state"]) => plan.kind === "run" ? Effect.void
-    : RunJson.write(plan.dir, { ...study, state, restarts: current.restarts(), step: current.step() }).pipe(unrecorded(plan.name))
+    : RunJson.write(plan.dir, { ...study, state, restarts: study.restarts + current.restarts(), step: current.step(), goodput: current.ledger() }).pipe(unrecorded(plan.name))
 
   /** The table as it stands, on disk too: a study that fails shows what it has. */
   const tabulate = Results.collect(plan).pipe(Effect.tap((table) => Results.write(plan.dir, table).pipe(unrecorded(plan.name))))
@@ -181,12 +191,13 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
       journal.emit(event("run.started", variant.run, {
         profile: plan.profile, device: plan.device, precision, data: plan.data ?? "drawn pictures", images, steps, resumed_from: live.resumedFrom?.step ?? null, random_weights: plan.randomWeights
       }))
-      return record(variant, description)
+      return Effect.andThen(record(variant, description), steering.settle(live))
     })
+    recordCommit = (step) => Effect.andThen(record(variant, { ...description, step, restarts: counted() }), recordStudy("running"))
     const ended = yield* runVariant({
       plan, variant, keeper: keeperOptions(plan, variant, base, stopAfter), status: current, emit: journal.emit, preloaded: variant === next ? first : null,
       onEngine, stopping, onTree: (supervised, saver) => { tree = supervised; checkpointer = saver }
-    }).pipe(Effect.catch(Effect.fnUntraced(function*(error) {
+    }).pipe(Effect.provideService(Failpoints, steering.hit), Effect.catch(Effect.fnUntraced(function*(error) {
       const cause = rootCause(error) as { readonly _tag?: string; readonly message?: string; readonly help?: string }
       const reason = cause.message ?? String(cause)
       journal.emit(event("run.failed", variant.run, { error: cause._tag ?? "Error", message: reason, step: current.step() }))
@@ -197,6 +208,7 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
         help: cause.help ?? `what happened: rae events ${plan.name} --level warn; go on from the last checkpoint: rae run ${plan.configFile}`
       })
     })))
+    recordCommit = null
     // Stopped before an engine was up: all that there is was saved before.
     const step = ended.trained?.step ?? ended.committed ?? description.step
     const finished = ended.trained?.finished === true

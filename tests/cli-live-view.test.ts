@@ -1,6 +1,7 @@
 /** What a run shows of itself: the live block at several widths, its drawing on a terminal, event lines, the headline. */
 import { assert, describe, expect, it } from "vitest"
 import { make, type Event } from "../actors/events.ts"
+import { empty } from "../actors/goodput.ts"
 import type { StampedEvent } from "../actors/journal.ts"
 import type { Status } from "../actors/status.ts"
 import { eventLine } from "../src/cli/event-line.ts"
@@ -18,7 +19,7 @@ export const status: Status = {
   phase_seconds: { data: 0.001, encode: 0, generator: 0.048, losses: 0.019, disc: 0.018 }, step_seconds: 0.086, images_per_second: 11.6, eta_seconds: 41, restarts: 1,
   engine: { pid: 8390, op: null, handles: 2113, bytes: 1e8, rss_bytes: 4e8 }, actors: [],
   last_checkpoint: { step: 450, bytes: 18_411_520, at: "2026-01-31T12:05:33.000Z", path: "x" }, unsaved_steps: 70,
-  disk: { path: "runs", free_bytes: 3.1e9, next_checkpoint_bytes: 18_411_520 }, last_failures: [], eval: null
+  disk: { path: "runs", free_bytes: 3.1e9, next_checkpoint_bytes: 18_411_520 }, last_failures: [], goodput: empty, eval: null
 }
 
 describe("live view", () => {

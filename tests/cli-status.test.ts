@@ -27,7 +27,11 @@ const status: Status = {
   ],
   last_checkpoint: { step: 450, bytes: 18_411_520, at: "2026-01-31T12:05:33.000Z", path: "x" }, unsaved_steps: 70,
   disk: { path: "runs", free_bytes: 3.1e9, next_checkpoint_bytes: 18_411_520 },
-  last_failures: [{ at: "2026-01-31T12:04:11.000Z", actor: "engine", reason: "SIGSEGV at step 408", action: "restarted it (attempt 1 of 3), 8 steps to redo" }],
+  last_failures: [{
+    seq: 18231, at: "2026-01-31T12:04:11.000Z", actor: "engine", reason: "SIGSEGV at step 408", action: "restarted it (attempt 1 of 3)",
+    outcome: "training again at step 401", lost_steps: 8, lost_seconds: 2.4
+  }],
+  goodput: { useful: 6000, waiting_for_data: 40, saving: 12, evaluating: 120, starting: 9, recovering: 2.1, paused: 0, lost: 1.2 },
   eval: { step: 500, psnr: 21.34, ssim: 0.612, lpips: 0.41 }
 }
 const view = (columns: number) => runningView(status, new Date("2026-01-31T12:05:57.000Z"), columns, plain)

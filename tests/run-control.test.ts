@@ -1,23 +1,74 @@
-/** The routes of a run's control socket, with no run behind them. */
+/** The routes of a run's control socket, with no run behind them; who may open it, and what it refuses. */
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync, statSync } from "node:fs"
+import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { serve } from "../actors/run-control.ts"
-import { askControl, Refused } from "../src/runtime/control-client.ts"
+import { type Controls, serve } from "../actors/run-control.ts"
+import { askControl, type Question, Refused } from "../src/runtime/control-client.ts"
+import { socketPath } from "../src/runtime/control-socket.ts"
+import { limits } from "../src/runtime/control.ts"
 
 const place = Effect.acquireRelease(Effect.sync(() => mkdtempSync(join(tmpdir(), "rae-control-"))), (dir) => Effect.sync(() => rmSync(dir, { recursive: true })))
 
-it.live("says whether a checkpoint is being taken, passes a stop on, refuses a number that is none", () => Effect.scoped(Effect.gen(function*() {
+/** Controls that write down what was asked. */
+const recording = (over: Partial<Controls> = {}) => {
+  const asked: Array<string> = []
+  const note = (what: string) => ({ accepted: true, seq: asked.push(what) })
+  const controls: Controls = {
+    status: () => assert.fail("not asked"), stop: () => note("stop"), checkpoint: () => note("checkpoint"), pause: () => note("pause"), resume: () => note("resume"),
+    restart: (target) => Effect.succeed(note(`restart ${target}`)), inject: (fault) => Effect.succeed(note(`inject ${fault}`)), ...over
+  }
+  return { asked, controls }
+}
+const refusal = (question: Question) => Effect.flip(Effect.tryPromise({ try: () => askControl(question), catch: (error) => error as Refused }))
+
+it.live("passes each request on, and answers whether it was possible and which event tells of it", () => Effect.scoped(Effect.gen(function*() {
   const dir = yield* place
-  let up = false, stops = 0
-  yield* serve(dir, { status: () => assert.fail("not asked"), stop: () => { stops++ }, checkpoint: () => up })
-  const post = (path: string) => Effect.promise(() => askControl({ dir, path, method: "POST" }))
-  assert.deepStrictEqual(yield* post("/checkpoint"), { schema: 1, accepted: false })
-  up = true
-  assert.deepStrictEqual(yield* post("/checkpoint"), { schema: 1, accepted: true })
-  assert.deepStrictEqual([yield* post("/stop"), stops], [{ schema: 1, accepted: true }, 1])
-  const refused = yield* Effect.flip(Effect.tryPromise({ try: () => askControl({ dir, path: "/events?after=x" }), catch: (error) => error as Refused }))
-  assert.deepInclude(refused, { status: 400, code: "bad_request", message: "after: expected a number of an event, got x" })
+  const { asked, controls } = recording()
+  yield* serve(dir, controls)
+  const post = (path: string, body?: unknown) => Effect.promise(() => askControl({ dir, path, method: "POST", body }))
+  for (const path of ["/checkpoint", "/pause", "/resume", "/stop"]) yield* post(path)
+  assert.deepStrictEqual(yield* post("/restart", { actor: "generator" }), { schema: 1, accepted: true, seq: 5 })
+  assert.deepStrictEqual(yield* post("/inject", { fault: "crash:ema" }), { schema: 1, accepted: true, seq: 6 })
+  assert.deepStrictEqual(asked, ["checkpoint", "pause", "resume", "stop", "restart generator", "inject crash:ema"])
+})))
+
+it.live("refuses a number that is none, an unknown fault, a body that is none, and every fault where the config allows none", () => Effect.scoped(Effect.gen(function*() {
+  const dir = yield* place
+  const { asked, controls } = recording()
+  yield* serve(dir, controls)
+  assert.deepInclude(yield* refusal({ dir, path: "/events?after=x" }), { status: 400, code: "bad_request", message: "after: expected a number of an event, got x" })
+  assert.match((yield* refusal({ dir, path: "/inject", method: "POST", body: { fault: "engine-kil" } })).message, /^no fault `engine-kil`, expected one of engine-kill, /)
+  assert.deepInclude(yield* refusal({ dir, path: "/restart", method: "POST", body: ["generator"] }), { status: 400, message: 'expected a body {"actor": …}' })
+  assert.deepStrictEqual(asked, [])
+  const elsewhere = yield* place
+  yield* serve(elsewhere, { ...controls, inject: null })
+  assert.deepInclude(yield* refusal({ dir: elsewhere, path: "/inject", method: "POST", body: { fault: "engine-kill" } }), { status: 403, code: "not_allowed" })
+})))
+
+/** Sends bytes as they are; everything that comes back. */
+const raw = (path: string, bytes: string) => Effect.promise(() => new Promise<string>((resolve) => {
+  let answer = ""
+  const socket = connect(path, () => socket.write(bytes))
+  socket.on("data", (data) => { answer += String(data) })
+  socket.on("error", () => undefined)
+  socket.on("close", () => resolve(answer))
+}))
+
+it.live("is its owner's alone; what is oversized or malformed reaches no handler, and the next request is answered", () => Effect.scoped(Effect.gen(function*() {
+  const dir = yield* place
+  const { asked, controls } = recording()
+  yield* serve(dir, controls)
+  const path = socketPath(dir)
+  assert.strictEqual((statSync(path).mode & 0o777).toString(8), "600")
+  assert.deepInclude(yield* refusal({ dir, method: "POST", path: "/stop", body: "x".repeat(limits.bodyBytes) }), { status: 413 })
+  assert.match(yield* raw(path, "POST /stop HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\nconnection: close\r\n\r\n{{{{"), /^HTTP\/1.1 400 /)
+  assert.match(yield* raw(path, "STOP\r\n\r\n"), /^HTTP\/1.1 400/)
+  assert.match(yield* raw(path, `POST /stop HTTP/1.1\r\nlong: ${"x".repeat(limits.headerBytes)}\r\n\r\n`), /^HTTP\/1.1 4/)
+  assert.deepInclude(yield* refusal({ dir, path: "/stop" }), { status: 405 })
+  assert.deepStrictEqual(asked, [])
+  yield* Effect.promise(() => askControl({ dir, path: "/stop", method: "POST" }))
+  assert.deepStrictEqual(asked, ["stop"])
 })))

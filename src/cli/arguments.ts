@@ -66,6 +66,8 @@ export interface Operand {
   readonly required: boolean
   /** It may be given more than once. */
   readonly many?: boolean
+  /** What the shell can complete it with; files where nothing is said. */
+  readonly completes?: "run" | "fault" | "topic" | "shell"
 }
 
 /** Values of all flags, and the operand if the command has one: the first of `operands`, which are more than one only where it takes many. */

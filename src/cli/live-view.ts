@@ -33,7 +33,7 @@ const joined = (parts: ReadonlyArray<string>, gap: string, width: number): strin
 }
 
 const words: Readonly<Record<Status["state"], string>> = {
-  starting: "starting", training: "", recovering: "recovering", stopping: "saving, then stopping", done: "done", stopped: "stopped", failed: "failed"
+  starting: "starting", training: "", paused: "paused", recovering: "recovering", stopping: "saving, then stopping", done: "done", stopped: "stopped", failed: "failed"
 }
 
 const progressLine = (status: Status, width: number, paint: Paint): string => {

@@ -1,4 +1,6 @@
 /** `rae status` on one screen: pure, from documents to lines. */
+import { total, type Account, type Ledger } from "../../actors/goodput.ts"
+import type { Incident } from "../../actors/incidents.ts"
 import type { RunJson } from "../../actors/run-json.ts"
 import type { ActorStatus, Status } from "../../actors/status.ts"
 import { layOut } from "../formats/text-table.ts"
@@ -6,7 +8,7 @@ import { clock, count, countdown, figure, milliseconds, size, span } from "./qua
 import type { Paint, Style } from "./terminal.ts"
 
 const stateStyles: Readonly<Record<string, Style>> = {
-  training: "green", starting: "yellow", recovering: "yellow", stopping: "yellow", done: "green", stopped: "dim", failed: "red", died: "red"
+  training: "green", starting: "yellow", paused: "yellow", recovering: "yellow", stopping: "yellow", done: "green", stopped: "dim", failed: "red", died: "red"
 }
 
 const name = (actor: ActorStatus, i: number, actors: ReadonlyArray<ActorStatus>): string =>
@@ -39,6 +41,35 @@ const setting = (of: { readonly profile: string | null; readonly device: string;
 const memory = ({ bytes, handles, rss_bytes }: Status["engine"]): string =>
   [handles === null ? "" : `${count(handles)} tensors${bytes === null ? "" : `, ${size(bytes)}`}`, rss_bytes === null ? "" : `engine ${size(rss_bytes)}`].filter((part) => part !== "").join("; ")
 
+const spent = (ledger: Ledger, among: ReadonlyArray<Account>): string =>
+  among.filter((account) => ledger[account] >= 0.05).map((account) => `${account.replaceAll("_", " ")} ${span(ledger[account])}`).join(", ")
+
+/** Two rows: what was useful and what was lost; where the rest went. What took no time is left out. */
+const goodputRows = (ledger: Ledger): ReadonlyArray<readonly [string, string]> => {
+  const all = total(ledger)
+  if (all === 0) return []
+  const lost = spent(ledger, ["lost", "recovering"])
+  return [
+    ["goodput", `${Math.floor((100 * ledger.useful) / all)}% useful (${span(ledger.useful)})${lost === "" ? "" : `; ${lost}`}`],
+    ["", spent(ledger, ["waiting_for_data", "saving", "evaluating", "starting", "paused"])]
+  ]
+}
+
+/** What was done about it, what came of it, what it cost. */
+const incidentText = ({ action, lost_seconds, lost_steps, outcome }: Incident): string => {
+  const lost = [lost_steps === null ? "" : `${count(lost_steps)} step${lost_steps === 1 ? "" : "s"}`, lost_seconds === null ? "" : span(lost_seconds)].filter((part) => part !== "")
+  return [lost.length === 0 ? "" : `lost ${lost.join(", ")}`, action, outcome ?? ""].filter((part) => part !== "").join("; ")
+}
+
+const incidentLines = (incidents: ReadonlyArray<Incident>, width: number): ReadonlyArray<string> => incidents.length === 0 ? [] : [
+  "",
+  "last failures",
+  ...layOut([{ title: "" }, { title: "" }, { title: "", least: 20 }], incidents.flatMap((incident) => [
+    [clock(new Date(incident.at)), incident.actor, incident.reason.split("\n")[0] ?? ""],
+    ["", "", incidentText(incident)]
+  ]), width).slice(1)
+]
+
 /** Of a run that answers. `now` is when it answered. */
 export const runningView = (status: Status, now: Date, columns: number, paint: Paint): ReadonlyArray<string> => {
   const width = columns - 2
@@ -60,16 +91,13 @@ export const runningView = (status: Status, now: Date, columns: number, paint: P
         ["evaluation", evaluated === null ? "" : `step ${count(evaluated.step)}: psnr ${figure(evaluated.psnr)}  ssim ${figure(evaluated.ssim)}${evaluated.lpips === null ? "" : `  lpips ${figure(evaluated.lpips)}`}`],
         ["checkpoint", checkpoint === null ? `none yet, ${count(status.unsaved_steps)} steps unsaved`
           : `step ${count(checkpoint.step)}${checkpoint.bytes > 0 ? `, ${size(checkpoint.bytes)}` : ""}, ${span((now.getTime() - Date.parse(checkpoint.at)) / 1000)} ago; ${count(status.unsaved_steps)} steps unsaved`],
+        ...goodputRows(status.goodput),
         ["memory", memory(status.engine)],
         ["disk", `${size(disk.free_bytes)} free${disk.next_checkpoint_bytes === null ? "" : `, the next checkpoint needs ${size(disk.next_checkpoint_bytes)}`}`]
       ], width),
       "",
       ...layOut(actorColumns, actorRows(status.actors), width),
-      ...(last_failures.length === 0 ? [] : [
-        "",
-        "last failures",
-        ...layOut([{ title: "" }, { title: "" }, { title: "", least: 20 }], last_failures.map((failure) => [clock(new Date(failure.at)), failure.actor, `${failure.reason.split("\n")[0] ?? ""}: ${failure.action}`]), width).slice(1)
-      ])
+      ...incidentLines(last_failures, width)
     ].map((line) => (line === "" ? "" : `  ${line}`))
   ]
 }
@@ -80,6 +108,8 @@ export interface Stopped {
   readonly description: RunJson
   readonly state: "done" | "stopped" | "failed" | "died"
   readonly variants: ReadonlyArray<{ readonly name: string; readonly state: string; readonly step: number; readonly steps: number; readonly restarts: number }>
+  readonly goodput: Ledger
+  readonly failures: ReadonlyArray<Incident>
   /** Rendered last lines of the event log. */
   readonly events: ReadonlyArray<string>
 }
@@ -97,10 +127,12 @@ export const stoppedView = (stopped: Stopped, columns: number, paint: Paint): Re
       ...facts([
         ["setting", setting(description)],
         ["progress", description.kind === "study" ? "" : `step ${count(description.step)}/${count(description.steps)}, restarts ${count(description.restarts)}`],
+        ...goodputRows(stopped.goodput),
         ["config", description.config_file]
       ], width),
       ...(variants.length === 0 ? [] : ["", ...layOut([{ title: "VARIANT", least: 8 }, { title: "STATE" }, { title: "STEP" }, { title: "RESTARTS" }],
         variants.map((each) => [each.name, each.state, each.steps === 0 ? "–" : `${count(each.step)}/${count(each.steps)}`, count(each.restarts)]), width)]),
+      ...incidentLines(stopped.failures, width),
       ...(stopped.events.length === 0 ? [] : ["", ...stopped.events])
     ].map((line) => (line === "" ? "" : `  ${line}`))
   ]

@@ -1,5 +1,7 @@
 /** `rae status [RUN]`: from the run itself over its socket, or, where nobody answers, from what it left on disk. */
 import { basename, dirname, join } from "node:path"
+import * as Goodput from "../../actors/goodput.ts"
+import { makeIncidents } from "../../actors/incidents.ts"
 import type { StampedEvent } from "../../actors/journal.ts"
 import type { RunJson } from "../../actors/run-json.ts"
 import type { Status } from "../../actors/status.ts"
@@ -38,6 +40,15 @@ const variantsOf = ({ description, dir }: RunDirectory): Stopped["variants"] =>
   })
 
 const keptEvents = 5
+/** Events from the end of the log in which failures are looked for: a screen is not worth a week's log. */
+const searchedEvents = 2000
+
+/** The last failures of a run that cannot be asked. */
+const failuresOf = async (run: RunDirectory) => {
+  const incidents = makeIncidents()
+  for (const event of await readEvents(run.home, { last: searchedEvents })) if (run.variant === null || event.run === run.name) incidents.apply(event)
+  return incidents.list()
+}
 
 const read = async (run: RunDirectory, terminal: Terminal): Promise<Stopped> => {
   const { description } = run
@@ -49,14 +60,16 @@ const read = async (run: RunDirectory, terminal: Terminal): Promise<Stopped> => 
     description,
     state: stateOf(description),
     variants: variantsOf(run),
+    goodput: Goodput.from(description.goodput),
+    failures: await failuresOf(run),
     events: events.map(line).filter((text) => text !== null)
   }
 }
 
-const stoppedDocument = ({ description, name, state, variants }: Stopped): object => ({
+const stoppedDocument = ({ description, failures, goodput, name, state, variants }: Stopped): object => ({
   schema: 1, name, kind: description.kind, state, running: false, profile: description.profile, device: description.device, precision: description.precision,
   data: description.data, random_weights: description.random_weights, step: description.step, steps: description.steps, restarts: description.restarts,
-  config_file: description.config_file, created_at: description.created_at, variants
+  config_file: description.config_file, created_at: description.created_at, variants, last_failures: failures, goodput
 })
 
 export const status = async ({ operand, values }: StatusInput, terminal: Terminal): Promise<number> => {

@@ -1,8 +1,9 @@
 /** `rae stop [RUN]`: asks a run to finish its step, save and end, and waits until it has. */
 import { setTimeout as sleep } from "node:timers/promises"
 import { askControl, NotRunning } from "../runtime/control-client.ts"
-import type { StopInput } from "./commands.ts"
 import { findRun, runsDirectory } from "./run-directory.ts"
+import { notRunning } from "./steer.ts"
+import type { SteerInput } from "./steering-commands.ts"
 import type { Terminal } from "./terminal.ts"
 
 const pollMillis = 100
@@ -18,15 +19,13 @@ const answers = async (dir: string): Promise<boolean> => {
   }
 }
 
-export const stop = async ({ operand, values }: StopInput, terminal: Terminal): Promise<number> => {
+export const stop = async ({ operand, values }: SteerInput, terminal: Terminal): Promise<number> => {
   const run = findRun(operand, runsDirectory(values["runs-dir"]))
-  if (!(await answers(run.home))) {
-    terminal.err(`${run.name} is not running`)
-    return 3
-  }
+  if (!(await answers(run.home))) return notRunning(run, terminal)
   await askControl({ dir: run.home, method: "POST", path: "/stop" })
   terminal.err(`${run.name}: finishing the step and saving`)
   while (await answers(run.home)) await sleep(pollMillis)
-  terminal.err(`${run.name}: stopped`)
+  if (values.json) terminal.out(JSON.stringify({ schema: 1, name: run.name, state: "stopped" }))
+  else terminal.err(`${run.name}: stopped`)
   return 0
 }
