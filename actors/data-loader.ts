@@ -10,6 +10,7 @@ import { prefetch } from "../src/data/prefetch.ts"
 import type { Sampler } from "../src/data/sampler.ts"
 import type { ImageSource } from "../src/data/source.ts"
 import { actor } from "../src/runtime/actor.ts"
+import type { Device } from "../src/tensor/dtype.ts"
 import * as T from "../src/tensor/ops.ts"
 import { scope, withOwner } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
@@ -44,15 +45,16 @@ export interface Options {
   readonly size: number
   readonly ahead: number
   readonly maxCorrupt: number
+  readonly device: Device
   readonly emit: (event: Event) => void
 }
 
-/** Interleaved bytes to [B,3,H,W] in [0,1]; float division by 255, as torchvision's ToTensor. */
-export const toImages = (pixels: Uint8Array, count: number, size: number): Tensor =>
-  scope(() => T.contiguous(T.div(T.to(T.permute(T.fromUint8(pixels, [count, size, size, 3]), [0, 3, 1, 2]), { dtype: "float32" }), 255)))
+/** Interleaved bytes to [B,3,H,W] in [0,1]; float division by 255, as torchvision's ToTensor. On the CPU first: a GPU multiplies by 1/255, with other last bits. */
+export const toImages = (pixels: Uint8Array, count: number, size: number, device: Device): Tensor =>
+  scope(() => T.to(T.contiguous(T.div(T.to(T.permute(T.fromUint8(pixels, [count, size, size, 3]), [0, 3, 1, 2]), { dtype: "float32" }), 255)), { device }))
 
 export const dataLoader = (options: Options) => {
-  const { emit, epochs, maxCorrupt, run, sampler, seed, size, source } = options
+  const { device, emit, epochs, maxCorrupt, run, sampler, seed, size, source } = options
   /** Outlives restarts: an image is told of, and counted, once. */
   const corrupt = new Map<string, string>()
   let toldOfUpscaling = false
@@ -98,7 +100,7 @@ export const dataLoader = (options: Options) => {
           if (pictures instanceof CorruptSample) return yield* new TooManyCorrupt({ max: maxCorrupt, paths: [...corrupt.keys(), pictures.message] })
           report(pictures)
           if (corrupt.size > maxCorrupt) return yield* new TooManyCorrupt({ max: maxCorrupt, paths: [...corrupt].map(([path, reason]) => `${path}: ${reason}`) })
-          return new Batch(withOwner("data_loader", () => toImages(pictures.pixels, pictures.samples.length, size)), pictures.samples)
+          return new Batch(withOwner("data_loader", () => toImages(pictures.pixels, pictures.samples.length, size, device)), pictures.samples)
         })
       })
     })

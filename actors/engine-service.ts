@@ -68,7 +68,7 @@ const buildTree = Effect.fnUntraced(function*(prepared: Prepared, session: Sessi
   const { config, run } = request
   const loader = yield* dataLoader({
     run, source: sources.training, sampler, seed: config.training.global_seed, epochs: config.training.epochs, size: config.data.image_size,
-    ahead: config.data.prefetch, maxCorrupt: config.data.max_corrupt, emit
+    ahead: config.data.prefetch, maxCorrupt: config.data.max_corrupt, device: prepared.device, emit
   })
   const cache = yield* featureCache({
     run, dir: request.cache_dir, maxBytes: config.feature_cache.max_bytes, keepFree: state.bytes, enabled: cacheEnabled(request), device: prepared.device, shape: latentShape, emit,
@@ -79,7 +79,8 @@ const buildTree = Effect.fnUntraced(function*(prepared: Prepared, session: Sessi
     encode: (images) => frozen.encoder.features(images, config.training.batch_size), microBatch: config.training.batch_size
   })
   const evaluator = yield* evaluatorActor({
-    run, runDir: request.run_dir, config, source: sources.heldOut, encoder: frozen.encoder, reconstruction: frozen.reconstruction, statistics: frozen.statistics, emit
+    run, runDir: request.run_dir, config, source: sources.heldOut, encoder: frozen.encoder, reconstruction: frozen.reconstruction, statistics: frozen.statistics,
+    device: prepared.device, emit
   })
   const generator = yield* generatorActor(state)
   const discriminator = yield* discriminatorActor(state)

@@ -22,6 +22,7 @@ import { actor } from "../src/runtime/actor.ts"
 import { detach } from "../src/tensor/grad.ts"
 import * as T from "../src/tensor/ops.ts"
 import { scope, withOwner } from "../src/tensor/scope.ts"
+import type { Device } from "../src/tensor/dtype.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
 import { reconstructWith } from "../src/train/reconstruct.ts"
 import type { FrozenEncoder } from "../src/train/frozen-encoder.ts"
@@ -40,6 +41,7 @@ export interface Options {
   readonly encoder: FrozenEncoder
   readonly reconstruction: ReconstructionLoss
   readonly statistics: LatentStatistics | null
+  readonly device: Device
   readonly emit: (event: Event) => void
 }
 
@@ -118,7 +120,7 @@ export const evaluatorActor = (options: Options) => {
             const taken = yield* Effect.tryPromise({ try: () => originals(start), catch: failed })
             if (taken.count === 0) continue
             measuredImages += taken.count
-            const images = yield* owned("evaluator", () => toImages(taken.pixels, taken.count, size))
+            const images = yield* owned("evaluator", () => toImages(taken.pixels, taken.count, size, options.device))
             const measured = yield* Effect.try({ try: () => withOwner("evaluator", () => scope(() => measure(working, images))), catch: failed })
             totals = { psnr: totals.psnr + measured.psnr, ssim: totals.ssim + measured.ssim, lpips: totals.lpips + (measured.lpips ?? 0) }
             if (start < samples) shown.push({ above: images, below: measured.recon })

@@ -19,9 +19,9 @@ const gaussian = (): Float32Array => {
 
 /** Weighted means of all windows: the Gaussian is separable, so rows and then columns. Channels stand in for a batch. */
 const blurred = (x_N1HW: Tensor): Tensor => {
-  const window = gaussian()
-  const rows = T.conv2d(x_N1HW, T.fromFloat32(window, [1, 1, side, 1]), null, {})
-  return T.conv2d(rows, T.fromFloat32(window, [1, 1, 1, side]), null, {})
+  const window = T.to(T.fromFloat32(gaussian(), [side]), { device: x_N1HW.device })
+  const rows = T.conv2d(x_N1HW, T.view(window, [1, 1, side, 1]), null, {})
+  return T.conv2d(rows, T.view(window, [1, 1, 1, side]), null, {})
 }
 
 /** Of each image of two batches [B,C,H,W] of float32. Expected: tests/golden/metrics.safetensors. */
