@@ -24,9 +24,9 @@ export const makeJournal = (listener: (event: StampedEvent) => void) => {
       if (log === null) waiting.push(happened)
       else append(log, happened)
     },
-    /** Opens the log in `dir`; it lives, and is flushed, with the scope. */
-    open: Effect.fnUntraced(function*(dir: string, run: string) {
-      const opened = yield* openEventLog<Event>({ dir, schema: Event, dropped: (events, reason) => event("log.dropped", run, { events, reason }) })
+    /** Opens the log in `dir`, of at most `keepBytes`; it lives, and is flushed, with the scope. */
+    open: Effect.fnUntraced(function*(dir: string, run: string, keepBytes: number) {
+      const opened = yield* openEventLog<Event>({ dir, schema: Event, keepBytes, dropped: (events, reason) => event("log.dropped", run, { events, reason }) })
       log = opened
       for (const happened of waiting.splice(0)) append(opened, happened)
       return opened

@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs"
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 export const Result = Schema.Struct({ means: Schema.Record(Schema.String, Schema.Number), step: Schema.Int })
@@ -69,14 +69,19 @@ export const write = (dir: string, run: RunJson) => {
   return Effect.try({
     try: () => {
       const beside = `${path}.new`
-      const fd = openSync(beside, "w", 0o644)
       try {
-        writeSync(fd, `${JSON.stringify(Schema.encodeUnknownSync(codec)(run), null, 2)}\n`)
-        fsyncSync(fd)
-      } finally {
-        closeSync(fd)
+        const fd = openSync(beside, "w", 0o644)
+        try {
+          writeFileSync(fd, `${JSON.stringify(Schema.encodeUnknownSync(codec)(run), null, 2)}\n`)
+          fsyncSync(fd)
+        } finally {
+          closeSync(fd)
+        }
+        renameSync(beside, path)
+      } catch (error) {
+        rmSync(beside, { force: true })
+        throw error
       }
-      renameSync(beside, path)
     },
     catch: (cause) => new RunJsonUnwritable({ path, reason: cause instanceof Error ? cause.message : String(cause) })
   })

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
 import { existsSync, statfsSync } from "node:fs"
-import * as Budget from "../src/checkpoint/budget.ts"
+import { defaultFeatureDir } from "../src/data/feature-cache.ts"
 import { Failpoints } from "../src/checkpoint/failpoints.ts"
 import { claimRunDir } from "../src/runtime/lock.ts"
 import { rootCause, type Supervisor } from "../src/runtime/supervisor.ts"
@@ -21,8 +21,10 @@ import { firstEngine, keeperOptions } from "./first-engine.ts"
 import { makeJournal, type StampedEvent } from "./journal.ts"
 import { describeRun, describeStudy } from "./run-description.ts"
 import { enterRunDir } from "./run-directory.ts"
-import { DiskTooSmall, exitCodeOf, Interrupted, RunFailed } from "./run-errors.ts"
-import { plan as makePlan, type PlannedVariant, type SuperviseOptions as PlanOptions } from "./run-plan.ts"
+import { exitCodeOf, Interrupted, RunFailed } from "./run-errors.ts"
+import { makeRecords } from "./records.ts"
+import { requireRoom } from "./disk-room.ts"
+import { plan as makePlan, type SuperviseOptions as PlanOptions } from "./run-plan.ts"
 import * as RunJson from "./run-json.ts"
 import * as RunStatus from "./run-status.ts"
 import { runVariant } from "./run-variant.ts"
@@ -134,8 +136,8 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
   const interrupted = Effect.flatMap(stopping.await, () => Effect.suspend(() => new Interrupted({ run: plan.name, signal: signal ?? "SIGINT" })))
   const first = yield* firstEngine(keeperOptions(plan, next, base, stopAfter), next, stores).pipe(Effect.raceFirst(interrupted))
   const { loaded } = first.engine
-  const room = yield* Budget.assess(plan.dir, loaded.state_bytes)
-  if (room._tag === "Short") return yield* new DiskTooSmall({ path: plan.dir, needed: room.needed, free: room.free })
+  // What was begun goes on whatever the disk says: its snapshots wait in memory until space returns.
+  if (plan.previous === null && first.engine.resumedFrom === null) yield* requireRoom(next, loaded.state_bytes, defaultFeatureDir(process.env))
 
   yield* enterRunDir(plan, { claimed, fresh: options.fresh, at: started })
   const study = describeStudy(plan, loaded)
@@ -147,7 +149,7 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
     data: plan.data ?? "drawn pictures", random_weights: plan.randomWeights
   }, started, Goodput.from(plan.previous?.goodput))
   status = current
-  const log = yield* journal.open(plan.dir, plan.name)
+  const log = yield* journal.open(plan.dir, plan.name, next.config.event_log.max_bytes)
   let checkpointer: Checkpointer | null = null
   const free = freeSpace(plan.dir)
   const toStatus = (): Status => current.toStatus({
@@ -160,20 +162,20 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
     op: engine?.op() ?? null,
     disk: { path: plan.dir, free_bytes: free(), next_checkpoint_bytes: checkpointer?.nextBytes() ?? loaded.state_bytes }
   })
-  yield* serve(plan.dir, { status: toStatus, ...steering.controls })
-  if (plan.kind === "study") yield* RunJson.write(plan.dir, study)
+  const records = yield* makeRecords((run, message) => journal.emit(event("record.failed", run, { message })))
+  /** The ledger is the whole study's. */
+  const record = (dir: string, run: string, description: RunJson.RunJson) =>
+    records.write(RunJson.pathIn(dir), run, RunJson.write(dir, dir === plan.dir ? { ...description, goodput: current.ledger() } : description))
+  yield* serve(plan.dir, { status: toStatus, ...steering.controls }).pipe(Effect.catchTag("ControlFailed", ({ message }) => Effect.sync(() => journal.emit(event("record.failed", plan.name, { message })))))
+  if (plan.kind === "study") yield* record(plan.dir, plan.name, study)
   options.onStarted(toStatus)
   journal.emit(event("study.started", plan.name, { variants: plan.variants.map(({ run }) => run), config: plan.configFile }))
 
-  /** On a full disk a record stays as it was: what is lost is news, not the run. */
-  const unrecorded = (run: string) => Effect.catch(({ message }: { readonly message: string }) => Effect.sync(() => journal.emit(event("record.failed", run, { message }))))
-  const record = (variant: PlannedVariant, run: RunJson.RunJson) =>
-    RunJson.write(variant.dir, plan.kind === "run" ? { ...run, goodput: current.ledger() } : run).pipe(unrecorded(variant.run))
   const recordStudy = (state: RunJson.RunJson["state"]) => plan.kind === "run" ? Effect.void
-    : RunJson.write(plan.dir, { ...study, state, restarts: study.restarts + current.restarts(), step: current.step(), goodput: current.ledger() }).pipe(unrecorded(plan.name))
+    : record(plan.dir, plan.name, { ...study, state, restarts: study.restarts + current.restarts(), step: current.step() })
 
   /** The table as it stands, on disk too: a study that fails shows what it has. */
-  const tabulate = Results.collect(plan).pipe(Effect.tap((table) => Results.write(plan.dir, table).pipe(unrecorded(plan.name))))
+  const tabulate = Results.collect(plan).pipe(Effect.tap((table) => records.write(Results.pathIn(plan.dir), plan.name, Results.write(plan.dir, table))))
 
   for (const variant of [next, ...later]) {
     if (stopping.isOpen()) break
@@ -191,9 +193,9 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
       journal.emit(event("run.started", variant.run, {
         profile: plan.profile, device: plan.device, precision, data: plan.data ?? "drawn pictures", images, steps, resumed_from: live.resumedFrom?.step ?? null, random_weights: plan.randomWeights
       }))
-      return Effect.andThen(record(variant, description), steering.settle(live))
+      return Effect.andThen(record(variant.dir, variant.run, description), steering.settle(live))
     })
-    recordCommit = (step) => Effect.andThen(record(variant, { ...description, step, restarts: counted() }), recordStudy("running"))
+    recordCommit = (step) => Effect.andThen(record(variant.dir, variant.run, { ...description, step, restarts: counted() }), recordStudy("running"))
     const ended = yield* runVariant({
       plan, variant, keeper: keeperOptions(plan, variant, base, stopAfter), status: current, emit: journal.emit, preloaded: variant === next ? first : null,
       onEngine, stopping, onTree: (supervised, saver) => { tree = supervised; checkpointer = saver }
@@ -201,7 +203,7 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
       const cause = rootCause(error) as { readonly _tag?: string; readonly message?: string; readonly help?: string }
       const reason = cause.message ?? String(cause)
       journal.emit(event("run.failed", variant.run, { error: cause._tag ?? "Error", message: reason, step: current.step() }))
-      yield* record(variant, { ...description, state: "failed", step: current.step(), restarts: counted() })
+      yield* record(variant.dir, variant.run, { ...description, state: "failed", step: current.step(), restarts: counted() })
       yield* recordStudy("failed")
       return yield* new RunFailed({
         run: variant.run, reason, exitCode: exitCodeOf(error), table: yield* tabulate,
@@ -213,7 +215,7 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
     const step = ended.trained?.step ?? ended.committed ?? description.step
     const finished = ended.trained?.finished === true
     const means = ended.trained?.means ?? {}
-    yield* record(variant, {
+    yield* record(variant.dir, variant.run, {
       ...description, state: finished ? "done" : "stopped", step, restarts: counted(), result: Object.keys(means).length === 0 ? description.result : { means, step }
     })
     journal.emit(finished
@@ -222,11 +224,13 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
     if (!finished) break
   }
 
+  yield* records.settle
   const table = yield* tabulate
   const done = table.rows.every(({ state }) => state === "done")
   const seconds = (Date.now() - started.getTime()) / 1000
   if (done) journal.emit(event("study.finished", plan.name, { variants: table.rows.length, restarts: current.restarts(), seconds }))
   yield* recordStudy(done ? "done" : "stopped")
+  yield* records.settle
   yield* journal.flush
   const outcome: StudyOutcome = { kind: done ? "done" : "stopped", signal, step: current.step(), table }
   return outcome

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { hashLines, list, show, verifyAll } from "../src/checkpoint/describe.ts"
+import { fallbackPlace } from "../src/checkpoint/layout.ts"
 import { locate } from "../src/checkpoint/locate.ts"
 import { open } from "../src/checkpoint/store.ts"
 import { save, temporaryDirectory } from "./checkpoint-fake-engine.ts"
@@ -60,6 +61,19 @@ describe("describe", () => {
     assert.match(found[0]!.problems[0]!, /^ema\.safetensors: hash differs, expected [0-9a-f]{32}, got [0-9a-f]{32}$/)
     assert.match((yield* list("run", runs))[1]!.problem ?? "", /^invalid manifest/)
     assert.strictEqual((yield* Effect.flip(hashLines("run", runs)))._tag, "CheckpointDamaged")
+  })))
+
+  it.live("looks in the second directory too, as the run's config has it", () => inRuns(Effect.fnUntraced(function*(runs) {
+    const directory = join(runs, "one")
+    yield* makeRun(directory, [1, 3])
+    const fallback = join(runs, "second")
+    writeFileSync(join(directory, "run.json"), JSON.stringify({ config: { checkpoint: { fallback_dir: fallback } } }))
+    const second = yield* open({ directory: fallbackPlace(fallback, directory), retention: keep })
+    yield* save(second, 2)
+    const newest = yield* save(second, 4)
+    assert.deepStrictEqual((yield* list("one", runs)).map(({ step }) => step), [1, 2, 3, 4])
+    assert.deepStrictEqual((yield* show("one", runs)).map(({ path }) => path), [newest.path])
+    assert.deepStrictEqual((yield* verifyAll("one", runs)).map(({ ok }) => ok), [true, true, true, true])
   })))
 
   it.live("says where it looked", () => inRuns(Effect.fnUntraced(function*(runs) {

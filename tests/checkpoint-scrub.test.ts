@@ -1,0 +1,22 @@
+/** Old checkpoints are read again while nothing is being saved; what has gone bad is put aside before anybody needs it. */
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { temporaryDirectory } from "./checkpoint-fake-engine.ts"
+import { makeSaving } from "./checkpoint-saving.ts"
+
+it.effect("each in turn, the damaged one quarantined, the others left", () => Effect.acquireUseRelease(Effect.sync(temporaryDirectory), Effect.fnUntraced(function*({ path }) {
+  const saving = yield* makeSaving([path])
+  for (const step of [10, 20]) yield* saving.saved(step)
+  const { scrub } = saving.checkpointer
+  const file = join(path, "step-000000010", "ema.safetensors")
+  const bytes = readFileSync(file)
+  bytes[bytes.length - 9]! ^= 2
+  writeFileSync(file, bytes)
+  for (let turn = 0; turn < 3; turn++) yield* scrub
+  assert.deepStrictEqual(saving.events("checkpoint.scrubbed").map(({ ok, step }) => [step, ok]), [[10, false], [20, true], [20, true]])
+  const [damaged] = saving.events("checkpoint.quarantined")
+  assert.deepStrictEqual([damaged?.step, damaged?.path], [10, join(path, "quarantine", "step-000000010")])
+  assert.match(damaged?.reason ?? "", /^ema.safetensors: hash differs/)
+}), (directory) => Effect.sync(() => directory[Symbol.dispose]())))
