@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { join } from "node:path"
-import { type Found, newestOf, type Store } from "../src/checkpoint/store.ts"
+import { type Found, newestOf, type Quarantined, type Store } from "../src/checkpoint/store.ts"
 import { type ChildHandle, type ChildLost, startChild } from "../src/runtime/child.ts"
 import type { Writer } from "./checkpointer.ts"
 import { CheckpointDamaged, Engine, type Loaded, type LoadRequest, type Report, TrainingFailed } from "./engine-protocol.ts"
@@ -80,21 +80,29 @@ export const launch = Effect.fnUntraced(function*(options: Options, attempt: num
 })
 
 const load = Effect.fnUntraced(function*(options: Options, handle: ChildHandle<typeof Engine>, stores: ReadonlyArray<Store>, started: number, onLoaded: (loaded: Loaded) => void) {
+  const damaged: Array<Quarantined> = []
+  /** Where they lay: on a disk that refuses the move, they still do. */
+  const passedOver = new Set<string>()
+  const putAside = (one: Quarantined) => {
+    damaged.push(one)
+    options.emit(event("checkpoint.quarantined", options.run, { step: one.step, path: one.path, reason: one.reason }))
+  }
   while (true) {
-    const found: Found = stores.length === 0 ? { plan: null, quarantined: [] } : yield* newestOf(stores, { depth: "quick" })
-    for (const { path, reason, step } of found.quarantined) options.emit(event("checkpoint.quarantined", options.run, { step, path, reason }))
+    const found: Found = stores.length === 0 ? { plan: null, quarantined: [] } : yield* newestOf(stores, { depth: "quick", passedOver })
+    found.quarantined.forEach(putAside)
     const { plan } = found
+    const last = damaged.at(-1)
     // All that was saved is damaged: to start over unasked would bury it.
-    if (plan === null && found.quarantined.length > 0) {
-      return yield* new CheckpointDamaged({ path: found.quarantined.at(-1)!.path, reason: `${found.quarantined.at(-1)!.reason}; no earlier checkpoint is whole (start anew with --fresh)` })
+    if (plan === null && last !== undefined) {
+      return yield* new CheckpointDamaged({ path: last.path, reason: `${last.reason}; no earlier checkpoint is whole (start anew with --fresh)` })
     }
     if (plan !== null && plan.manifest.config_hash !== options.configHash) return yield* new CheckpointForeign({ path: plan.path })
     const loaded = yield* handle.client.Load({ ...options.request, resume: plan?.path ?? null }).pipe(
       Effect.catchTag("CheckpointDamaged", Effect.fnUntraced(function*(damage) {
         const store = stores.find(({ directory }) => plan?.path.startsWith(directory) === true)
         if (plan === null || store === undefined) return yield* damage
-        const { path } = yield* store.quarantine(plan.step, damage.reason)
-        options.emit(event("checkpoint.quarantined", options.run, { step: plan.step, path, reason: damage.reason }))
+        passedOver.add(plan.path)
+        putAside(yield* store.quarantine(plan.step, damage.reason).pipe(Effect.orElseSucceed(() => ({ step: plan.step, path: plan.path, reason: damage.reason }))))
         return null
       })))
     if (loaded === null) continue

@@ -168,14 +168,21 @@ const maxStateBytes = 64 * 2 ** 20
 const readState = (path: string) =>
   attempt("read", join(path, stateFile), async (): Promise<unknown> => JSON.parse(Buffer.from(await readSmall(join(path, stateFile), maxStateBytes)).toString()))
 
+export interface NewestOptions {
+  readonly depth?: Depth
+  /** Paths of checkpoints that a reader has found damaged, and that are where they were. */
+  readonly passedOver?: ReadonlySet<string>
+}
+
 /**
  * The newest checkpoint that verifies, in any of several directories. Damaged ones on the way are moved aside. A directory that cannot be
  * read (its disk is gone) does not hide the others; but where none has a checkpoint, its error is the answer: to begin anew would bury it.
  */
-export const newestOf = Effect.fnUntraced(function*(stores: ReadonlyArray<Store>, options: { readonly depth?: Depth } = {}): Effect.fn.Return<Found, StorageError> {
+export const newestOf = Effect.fnUntraced(function*(stores: ReadonlyArray<Store>, options: NewestOptions = {}): Effect.fn.Return<Found, StorageError> {
   const quarantined: Array<Quarantine.Quarantined> = []
   const [lists, unreadable] = yield* Effect.partition(stores, (store) => Effect.map(store.list, (entries) => entries.map((entry) => ({ store, ...entry }))))
   for (const { store, step, path } of lists.flat().sort((a, b) => b.step - a.step)) {
+    if (options.passedOver?.has(path) === true) continue
     const { ok, manifest, problems } = yield* store.verify(step, options)
     if (ok && manifest !== null) return { plan: { step, path, manifest, state: yield* readState(path) }, quarantined }
     const reason = problems.map(problemLine).join("\n")
