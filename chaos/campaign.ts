@@ -64,7 +64,7 @@ export const runCampaign = async (campaign: Campaign): Promise<number> => {
   if (campaign.json) {
     out(JSON.stringify({ schema: 1, seed, seconds, reference: { steps: shape.steps.length, seconds: shape.seconds }, rows, skipped, trials: outcomes.map((outcome) => ({ ...outcome, replay: replayWords(outcome.trial) })) }))
   } else {
-    for (const line of failureLines(outcomes, ({ trial }) => replayWords(trial))) out(line)
+    for (const line of failureLines(outcomes, replayWords)) out(line)
     for (const line of tableLines(rows)) out(line)
     out(`Seed ${seed}, ${settings.jobs} at a time, ${Math.round(seconds)} s in all${skipped > 0 ? `; ${skipped} trials skipped` : ""}.`)
   }

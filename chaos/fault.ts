@@ -48,7 +48,9 @@ export interface Scene {
   readonly eventually: <A>(found: () => A | null) => Promise<A>
   /** The strike itself, timed: the first event of these types after it is its detection. */
   readonly strike: (detectedBy: ReadonlyArray<EventType>, act: () => void | Promise<void>) => Promise<void>
-  /** Numbers of events so far. */
+  /** A fault that the run makes in itself (`rae inject`). */
+  readonly inject: (fault: string) => Promise<void>
+  /** Number of events so far. */
   readonly now: () => number
 }
 

@@ -1,5 +1,6 @@
 /**
- * `npm run chaos -- …`: trains a config undisturbed, then again and again while faults happen to it, and compares every bit of the ends.
+ * `npm run chaos -- …`: trains a config undisturbed, then again and again while faults happen to it, and compares every bit of the ends;
+ * or, with `--soak`, once for a long time.
  *
  * Exit 0: every trial ended as it must; 1: one did not; 2: wrong usage, or the config does not train even undisturbed.
  */
@@ -12,6 +13,8 @@ import { UsageError } from "../src/cli/usage-error.ts"
 import { runCampaign } from "./campaign.ts"
 import { kinds } from "./faults/all.ts"
 import { killAll } from "./rae-process.ts"
+import type { RunSettings } from "./run-settings.ts"
+import { runSoak } from "./soak.ts"
 
 const flags = {
   seed: Args.whole("N", "decides every trial, with its number (default 1)", 0),
@@ -23,6 +26,8 @@ const flags = {
   data: Args.text("DIR", "folder of images"),
   set: Args.list("KEY=VALUE", "override a key of the config, as with `rae run`"),
   jobs: Args.whole("N", "trials at a time (default 1)", 1),
+  soak: Args.text("SPAN", "one long run instead, of 90s, 20m or 1h"),
+  every: Args.text("SPAN", "a fault in the soak so often on average (default 20s)"),
   dir: Args.text("DIR", "where the runs lie (default: a temporary folder)"),
   keep: Args.toggle("keep the runs of passing trials too"),
   json: Args.toggle("print one document instead of the table"),
@@ -31,10 +36,17 @@ const flags = {
 }
 
 const usage = (): ReadonlyArray<string> => [
-  "usage: npm run chaos -- [--seed N] [--trials N] [--faults A,B,…] [--config FILE] [--data DIR] [--jobs N] [--json]",
+  "usage: npm run chaos -- [--seed N] [--trials N | --only TRIAL | --soak SPAN --every SPAN] [--faults A,B,…] [--config FILE] [--data DIR] [--jobs N] [--json]",
   "",
   ...Object.entries(flags).map(([name, { help, metavar }]) => `  ${`--${name} ${metavar}`.padEnd(22)}  ${help}`)
 ]
+
+/** Seconds of `90s`, `20m`, `1h`. */
+const spanOf = (name: string, text: string): number => {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)([smh])$/.exec(text) ?? []
+  if (amount === undefined) throw new UsageError(`\`--${name}\`: expected a span such as 90s, 20m or 1h, got \`${text}\``)
+  return Number(amount) * ({ s: 1, m: 60, h: 3600 }[unit as "s" | "m" | "h"])
+}
 
 const chosen = (names: string | undefined) => names === undefined ? kinds : names.split(",").map((name) => {
   const kind = kinds.find((each) => each.name === name.trim())
@@ -54,18 +66,18 @@ const main = async (): Promise<number> => {
   const dir = values.dir === undefined ? mkdtempSync(join(tmpdir(), "rae-chaos-")) : resolve(values.dir)
   mkdirSync(dir, { recursive: true })
   const jobs = values.jobs ?? 1
-  const code = await runCampaign({
-    settings: {
-      config: resolve(values.config ?? join(import.meta.dirname, "../configs/chaos.yaml")), profile: values.profile ?? null,
-      data: values.data === undefined ? null : resolve(values.data), sets: values.set, jobs, dir
-    },
-    seed: values.seed ?? 1, kinds: among, keep: values.keep || values.only !== undefined,
+  const settings: RunSettings = {
+    config: resolve(values.config ?? join(import.meta.dirname, "../configs/chaos.yaml")), profile: values.profile ?? null,
+    data: values.data === undefined ? null : resolve(values.data), sets: values.set, jobs, dir
+  }
+  const common = { settings, seed: values.seed ?? 1, kinds: among, json: values.json, out, say: (line: string) => void process.stderr.write(`${line}\n`) }
+  const code = values.soak !== undefined ? await runSoak({ ...common, seconds: spanOf("soak", values.soak), everySeconds: spanOf("every", values.every ?? "20s") }) : await runCampaign({
+    ...common, keep: values.keep || values.only !== undefined,
     trials: values.only !== undefined ? [values.only] : Array.from({ length: values.trials ?? among.length }, (_, i) => i),
     replayWords: (trial) => [
       "npm run chaos --", `--seed ${values.seed ?? 1} --only ${trial}`, ...(values.faults === undefined ? [] : [`--faults ${values.faults}`]), ...(values.config === undefined ? [] : [`--config ${values.config}`]),
       ...(values.profile === undefined ? [] : [`--profile ${values.profile}`]), ...(values.data === undefined ? [] : [`--data ${values.data}`]), ...values.set.map((set) => `--set ${set}`)
-    ].join(" "),
-    json: values.json, out, say: (line) => process.stderr.write(`${line}\n`)
+    ].join(" ")
   })
   if (made && code === 0 && !values.keep && values.only === undefined) rmSync(dir, { recursive: true, force: true })
   return code

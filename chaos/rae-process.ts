@@ -14,9 +14,12 @@ export interface RaeProcess {
   readonly pid: number
   readonly ended: Promise<Ended>
   readonly kill: (signal: NodeJS.Signals) => void
-  /** What it has said on standard error so far: there even while its disk is full. */
-  readonly said: () => string
+  /** What it has said on standard error, from a position on: there even while its disk is full. Only the newest is kept. */
+  readonly said: (from?: number) => string
+  readonly position: () => number
 }
+
+const keptCharacters = 256 * 1024
 
 const bin = resolve(import.meta.dirname, "../bin/rae")
 /** The user's own, as bin/rae has it: compiled code is the same wherever the other caches are. */
@@ -33,7 +36,13 @@ export const startRae = (args: ReadonlyArray<string>, env: Readonly<Record<strin
     env: { ...process.env, NO_COLOR: "1", NODE_COMPILE_CACHE: compileCache, RAE_FAILPOINT: "", RAE_FAULT: "", ...env }
   })
   let said = ""
-  child.stderr.setEncoding("utf8").on("data", (text: string) => { said += text })
+  let forgotten = 0
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said += text
+    if (said.length < 2 * keptCharacters) return
+    forgotten += said.length - keptCharacters
+    said = said.slice(-keptCharacters)
+  })
   const ended = new Promise<Ended>((done, failed) => {
     child.once("error", failed)
     child.once("close", (code, signal) => {
@@ -41,7 +50,10 @@ export const startRae = (args: ReadonlyArray<string>, env: Readonly<Record<strin
       done({ code, signal })
     })
   })
-  const started: RaeProcess = { pid: child.pid ?? 0, ended, kill: (signal) => void child.kill(signal), said: () => said }
+  const started: RaeProcess = {
+    pid: child.pid ?? 0, ended, kill: (signal) => void child.kill(signal),
+    said: (from = 0) => said.slice(Math.max(0, from - forgotten)), position: () => forgotten + said.length
+  }
   running.add(started)
   return started
 }

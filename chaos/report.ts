@@ -62,10 +62,9 @@ export const tableLines = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => {
   ]
 }
 
-export const failureLines = (outcomes: ReadonlyArray<Outcome>, replay: (outcome: Outcome) => string): ReadonlyArray<string> =>
-  outcomes.filter(({ verdict }) => verdict === "failed").flatMap((outcome) => [
-    `trial ${outcome.trial}, ${outcome.kind}: ${outcome.text}`,
-    ...outcome.problems.map((problem) => `  ${problem}`),
-    `  kept: ${outcome.dir}`,
-    `  = help: ${replay(outcome)}`
-  ])
+const failureOf = ({ dir, kind, problems, text, trial }: Outcome, replay: string): ReadonlyArray<string> =>
+  [`trial ${trial}, ${kind}: ${text}`, ...problems.map((problem) => `  ${problem}`), `  kept: ${dir}`, `  = help: ${replay}`]
+
+/** What went wrong in each failing trial, where its run lies, and the command that replays it. */
+export const failureLines = (outcomes: ReadonlyArray<Outcome>, replay: (trial: number) => string): ReadonlyArray<string> =>
+  outcomes.filter(({ verdict }) => verdict === "failed").flatMap((outcome) => failureOf(outcome, replay(outcome.trial)))

@@ -22,8 +22,8 @@ export interface Start {
   readonly words?: ReadonlyArray<string>
 }
 
-/** Every step is logged, so that every step is compared. */
-const always = ["training.log_interval=1"]
+/** Every step is logged, so that every step is compared; faults may be asked for. */
+const always = ["training.log_interval=1", "supervision.allow_inject=true"]
 
 export const startRun = ({ config, data, jobs, profile, sets }: RunSettings, { cacheDir, env, name, runsDir, words = [] }: Start): RaeProcess => {
   const threads = String(Math.max(1, Math.floor(availableParallelism() / jobs)))

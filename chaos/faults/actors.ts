@@ -2,7 +2,7 @@
 import type { EngineChild } from "../../actors/tree.ts"
 import type { Draw } from "../draw.ts"
 import { isOf } from "../fingerprint.ts"
-import type { Fault, Shape } from "../fault.ts"
+import { at, type Fault, type Shape, stepMoment } from "../fault.ts"
 
 /** How often an operation is called in a run. */
 const calls = {
@@ -24,15 +24,26 @@ const throws = (actor: EngineChild, name: string, operations: Operations): Fault
     return {
       text: `${place} throws`, moment: { _tag: "FromStart" }, actorFaults: [place],
       complaints: ({ events }) => {
-        const down = events.filter(isOf("supervisor.child_down")).map(({ offender }) => offender)
+        const down = new Set(events.filter(isOf("supervisor.child_down")).map(({ offender }) => offender))
         // It may take the trainer, which waits for its answer, with it; the engine stays.
-        return [...(down.includes(actor) ? [] : [`${actor} did not go down`]), ...(down.includes("engine") ? ["the engine went down with an actor"] : [])]
+        return [...(down.has(actor) ? [] : [`${actor} did not go down`]), ...(down.has("engine") ? ["the engine went down with an actor"] : [])]
       }
     }
   }
 })
 
+/** The same at any moment of a run, on request. */
+const liveThrow: Fault = {
+  name: "actor-live", says: "an actor throws in the operation that it does next", combines: true, ends: "equal",
+  draw: (draw, shape) => {
+    const actor = draw.pick(["generator", "discriminator", "ema", "data_loader", "feature_cache"] as const)
+    const moment = stepMoment(draw, shape)
+    return { text: `${actor} throws in its next operation ${at(moment)}`, moment, act: (scene) => scene.strike(["supervisor.child_down"], () => scene.inject(`crash:${actor}`)) }
+  }
+}
+
 export const actors: ReadonlyArray<Fault> = [
+  liveThrow,
   throws("generator", "generator", { forward: "step", adaptiveWeight: "step", backward: "step", update: "step", weights: "step", reconstruct: "step", saved: "save" }),
   throws("discriminator", "discriminator", { judge: "step", learn: "step", saved: "save" }),
   throws("ema", "ema", { follow: "step", saved: "save" }),

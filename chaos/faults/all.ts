@@ -6,9 +6,10 @@ import { commit } from "./commit.ts"
 import { damage } from "./damage.ts"
 import { disk } from "./disk.ts"
 import { machine } from "./machine.ts"
+import { notFinite } from "./not-finite.ts"
 import { signals } from "./signals.ts"
 
-const single: ReadonlyArray<Fault> = [...signals, ...commit, ...disk, ...damage, ...actors, ...machine]
+const single: ReadonlyArray<Fault> = [...signals, ...commit, ...disk, ...damage, ...actors, notFinite, ...machine]
 
 export interface Kind {
   readonly name: string

@@ -17,9 +17,9 @@ export const disk: ReadonlyArray<Fault> = [{
       act: async (scene) => {
         const { disk } = scene
         if (disk === null) throw new Error("a trial on a full disk needs a disk of its own")
-        const before = refusals(scene.supervisor().said())
+        const before = scene.supervisor().position()
         await scene.strike(["checkpoint.failed"], () => disk.fill(leave, keeps))
-        await scene.eventually(() => refusals(scene.supervisor().said()) >= before + times ? true : null)
+        await scene.eventually(() => refusals(scene.supervisor().said(before)) >= times ? true : null)
         disk.release()
       }
     }

@@ -122,7 +122,7 @@ export const application = Effect.fnUntraced(function*(world: World, strategy: S
     }
     const training = supervisor({
       ...trainingTree, strategy, onEvent: note(`training of engine ${own.number}`),
-      children: [generator.child, discriminator.child, ema.child].map((each): Child => ({ ...each, shutdown: "5 seconds" })).concat(trainer)
+      children: [generator.child, discriminator.child, ema.child, trainer]
     })
     return supervisor({ ...engineTree, onEvent: note(`engine ${own.number}`), children: [loader, cache, evaluator, training] })
   })
