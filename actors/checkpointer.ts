@@ -159,7 +159,7 @@ export const make = (options: Options) => {
       const delay = yield* backoff(now, tried.error).pipe(Effect.map(([, wait]) => wait), Pull.catchDone(() => Effect.succeed(Duration.minutes(1))))
       failed(tried.error, step, Duration.toSeconds(delay))
       const short = "operation" in tried.error && tried.error.operation === "reserve" ? tried.error.needed : null
-      yield* short === null ? Effect.sleep(delay) : Effect.raceFirst(Effect.sleep(delay), roomReturns(short))
+      yield* short === null ? Effect.sleep(delay) : Effect.timeoutOption(roomReturns(short), delay)
     }
   })
 

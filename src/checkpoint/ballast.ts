@@ -33,8 +33,8 @@ const allocate = async (path: string, bytes: number) => {
     await run("fallocate", ["--length", String(bytes), path], { env: { ...process.env, LC_ALL: "C" } })
   } catch (error) {
     const { code, stderr = "" } = error as { readonly code?: unknown; readonly stderr?: string }
-    if (/no space left|quota exceeded/i.test(stderr)) throw Object.assign(new Error(stderr.trim()), { code: "ENOSPC" })
-    if (code !== "ENOENT" && !/not supported/i.test(stderr)) throw new Error(`fallocate: ${stderr.trim() || String(code)}`)
+    if (/no space left|quota exceeded/i.test(stderr)) throw Object.assign(new Error(stderr.trim(), { cause: error }), { code: "ENOSPC" })
+    if (code !== "ENOENT" && !/not supported/i.test(stderr)) throw new Error(`fallocate: ${stderr.trim() || String(code)}`, { cause: error })
     await fill(path, bytes)
   }
 }
