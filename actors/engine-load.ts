@@ -12,14 +12,13 @@ import type { RunConfig } from "../src/config/schema.ts"
 import { DataFolderInvalid } from "../src/data/image-folder.ts"
 import { makeSampler, NotEnoughImages, type Sampler } from "../src/data/sampler.ts"
 import { InvalidWeights as WeightsDoNotFit } from "../src/models/check-weights.ts"
-import { dinov2Spec } from "../src/models/dinov2.ts"
-import { type LatentStatistics, latentStatistics } from "../src/models/latent-statistics.ts"
+import { encoderSpec } from "../src/models/encoder.ts"
+import type { LatentStatistics } from "../src/models/latent-statistics.ts"
 import { lpipsSpec } from "../src/models/lpips.ts"
 import { requireDevice } from "../src/tensor/device.ts"
 import { TensorError } from "../src/tensor/errors.ts"
 import * as T from "../src/tensor/ops.ts"
 import { reclaim, scope, withOwner } from "../src/tensor/scope.ts"
-import { openSafetensors } from "../src/tensor/weights.ts"
 import { direct, runDirect } from "../src/train/direct.ts"
 import { drawsFor } from "../src/train/draws.ts"
 import { FrozenEncoder } from "../src/train/frozen-encoder.ts"
@@ -28,7 +27,7 @@ import { trainStep } from "../src/train/step.ts"
 import * as Protocol from "./engine-protocol.ts"
 import { type ImageSources, openSources } from "./image-sources.ts"
 import { beginning } from "./progress.ts"
-import { filesOf, hashWeights, initialWeights } from "./role-weights.ts"
+import { filesOf, hashWeights, initialWeights, readStatistics } from "./role-weights.ts"
 import { type TrainedRoles, TrainingState } from "./training-state.ts"
 import { setup as makeSetup, type Setup } from "./training-setup.ts"
 
@@ -83,27 +82,13 @@ const weightsError = (path: string, step: number) => (cause: unknown) => {
   if (cause instanceof Protocol.CheckpointDamaged) return cause
   if (cause instanceof WeightsDoNotFit) return new Protocol.InvalidWeights({ path: cause.file, problems: cause.message.split("\n").slice(1).map((line) => line.trim()), help: "use the published file of this size, or other sizes in the config" })
   if (cause instanceof TensorError && cause.code === "out_of_memory") return new Protocol.TrainingFailed({ kind: "out_of_memory", reason: cause.message, step })
-  if (cause instanceof TensorError) return new Protocol.InvalidWeights({ path, problems: [cause.message], help: "fetch the file again; it must be a whole safetensors file" })
+  if (cause instanceof TensorError) return new Protocol.InvalidWeights({ path, problems: [cause.message], help: "fetch the file again; it must be a whole file of weights, safetensors or PyTorch" })
   throw cause
-}
-
-const readStatistics = (config: RunConfig, device: Device): LatentStatistics | null => {
-  const [path] = filesOf(config, "stage_1.params.normalization_stat_path")
-  if (path === undefined) return null
-  const file = openSafetensors(path)
-  try {
-    return scope(() => {
-      const read = (name: string) => file.read(name, { dtype: "float32", device })
-      return latentStatistics(read("mean"), read("var"), config.stage_1.params.eps)
-    })
-  } finally {
-    file.close()
-  }
 }
 
 export const makeFrozen = (config: RunConfig, device: Device): Frozen => withOwner("feature_cache", () => {
   const { architecture, training: { global_seed: seed, precision } } = config
-  const encoderWeights = initialWeights(dinov2Spec(architecture.encoder), filesOf(config, "stage_1.params.encoder"), seed, device)
+  const encoderWeights = initialWeights(encoderSpec(architecture.encoder), filesOf(config, "stage_1.params.encoder"), seed, device)
   const lpipsWeights = initialWeights(lpipsSpec(architecture.vgg), filesOf(config, "lpips."), seed, device)
   const statistics = readStatistics(config, device)
   const hashes = {

@@ -98,7 +98,7 @@ export class TrainingState {
     const { config, device } = this.#options
     const seed = config.training.global_seed
     return this.#roles(
-      initialWeights(decoderSpec(config.architecture.decoder), filesOf(config, "stage_1.params.pretrained_decoder_path"), seed, device),
+      initialWeights(decoderSpec(config.architecture.decoder), filesOf(config, "stage_1.ckpt", "stage_1.params.pretrained_decoder_path"), seed, device),
       initialWeights(headsSpec(discriminatorConfig(config)), [], seed, device))
   }
 

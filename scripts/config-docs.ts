@@ -23,7 +23,10 @@ Besides the keys below, a file may have:
 Overrides may be nested or dotted: \`gan.loss.disc_weight: 0\` is \`gan: { loss: { disc_weight: 0 } }\`. Later layers win:
 extended file, file, profile, variant, \`--set key=value\` (the value is YAML; \`--data DIR\` is \`--set data.path=DIR\`).
 
-Relative paths are looked for in the working directory, then in the checkout, in each also under \`models/\`.
+Relative paths and Hub names are looked for in the working directory, then in the checkout, in each also under \`models/\`; then under
+\`--models-dir DIR\` (\`weights.models_dir\`), then in the Hub's cache (\`HF_HUB_CACHE\`, \`HF_HOME\`). Nothing is ever fetched. Weights may be safetensors, a
+sharded set with its index, or PyTorch files of either format; a training checkpoint's averaged weights (\`ema\`) are taken before its others.
+Published configs run as they are. What a published key cannot mean here is said when a run starts.
 `
 
 const valueOf = (value: unknown): string => value === undefined ? "" : `\`${JSON.stringify(value).replaceAll(",", ", ")}\``

@@ -173,7 +173,7 @@ describe("files that a configuration names", () => {
       --> run.yaml:4:26
        |     decoder_config_path: configs/decoder/ViTXXL
        |                          ^^^^^^^^^^^^^^^^^^^^^^
-       = help: expected a directory with config.json at \`configs/decoder/ViTXXL\` or \`models/configs/decoder/ViTXXL\`
+       = help: expected a directory with config.json at \`configs/decoder/ViTXXL\`, \`models/configs/decoder/ViTXXL\`, under --models-dir or in the Hub's cache (HF_HOME)
     "
   `))
   it("a config.json that does not fit", async () => {
@@ -224,7 +224,7 @@ describe("files that a configuration names", () => {
     expect((await errorOf(Effect.flatMap(load, requireInputs))).replaceAll(`${process.cwd()}/`, "")).toMatchInlineSnapshot(`
       "
       error: no images to train on
-        --> configs/base.yaml:74:1
+        --> configs/base.yaml:70:1
          | data:
          | ^^^^
          = help: give a folder of class folders of images: --data DIR
@@ -233,22 +233,22 @@ describe("files that a configuration names", () => {
         --> --set:1:43
          | stage_1.params.encoder_params.dinov2_path=facebook/absent
          |                                           ^^^^^^^^^^^^^^^
-         = help: published: https://huggingface.co/facebook/absent (config.json, model.safetensors)
+         = help: published: https://huggingface.co/facebook/absent (config.json, preprocessor_config.json, model.safetensors)
                  put it at models/facebook/absent/model.safetensors, or try the run with random weights: --random-weights
 
-      error: DINO network of the discriminator: PyTorch's \`.pth\` files cannot be read yet, expected safetensors
+      error: DINO network of the discriminator: no file models/discs/dino.pth
         --> --set:1:30
          | gan.disc.arch.dino_ckpt_path=discs/dino.pth
          |                              ^^^^^^^^^^^^^^
-         = help: wanted: models/discs/dino.safetensors, with the same key names
-                 published: https://huggingface.co/timm/vit_small_patch8_224.dino (model.safetensors)
+         = help: published: https://huggingface.co/nyu-visionx/RAE-collections (discs/dino_vit_small_patch8_224.pth), or https://huggingface.co/timm/vit_small_patch8_224.dino (model.safetensors)
+                 put it at models/discs/dino.pth, or try the run with random weights: --random-weights
 
-      error: linear layers of LPIPS: no file models/lpips/vgg_lin.safetensors
-        --> configs/base.yaml:66:13
-         |   lin_path: models/lpips/vgg_lin.safetensors
-         |             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-         = help: published: https://github.com/richzhang/PerceptualSimilarity, lpips/weights/v0.1/vgg.pth, saved as safetensors under the same key names
-                 put it at models/lpips/vgg_lin.safetensors, or try the run with random weights: --random-weights
+      error: linear layers of LPIPS: no file models/lpips/vgg.pth
+        --> --set:1:1
+         | lpips.vgg_path=there.safetensors
+         | ^^^^^
+         = help: published: https://github.com/richzhang/PerceptualSimilarity (lpips/weights/v0.1/vgg.pth)
+                 put it at models/lpips/vgg.pth, or try the run with random weights: --random-weights
       "
     `)
   })

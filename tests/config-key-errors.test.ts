@@ -43,12 +43,6 @@ describe("keys", () => {
        | extend: configs/base.yaml
        | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
        = help: \`stage_1\`: the autoencoder; a map of keys
-
-    error: missing key \`training\`
-      --> run.yaml:1:1
-       | extend: configs/base.yaml
-       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-       = help: \`training\`: the decoder's training; a map of keys
     "
   `))
   it("missing", async () =>
@@ -59,12 +53,6 @@ describe("keys", () => {
          |   params:
          |   ^^^^^^
          = help: \`encoder_config_path\`: directory, or Hub name of it, that holds the encoder's \`config.json\`; a path
-
-      error: missing key \`training.epochs\`
-        --> run.yaml:5:1
-         | training: {}
-         | ^^^^^^^^
-         = help: \`epochs\`: passes over the training images (epochs); a whole number, 1 or more
       "
     `))
   it("a file with nothing in it", async () => expect(await failing("# to do\n")).toMatchInlineSnapshot(`
@@ -74,12 +62,6 @@ describe("keys", () => {
        | # to do
        | ^
        = help: \`stage_1\`: the autoencoder; a map of keys
-
-    error: missing key \`training\`
-      --> run.yaml:1:1
-       | # to do
-       | ^
-       = help: \`training\`: the decoder's training; a map of keys
     "
   `))
   it("of the wrong type", async () =>
@@ -103,11 +85,11 @@ describe("keys", () => {
          |              ^^^^^
          = help: \`optimizer\`: AdamW
 
-      error: \`eval.metrics\` must be a list of \`psnr\`, \`ssim\`, \`lpips\`, item 2 is "fid"
+      error: \`eval.metrics\` must be a list of \`psnr\`, \`ssim\`, \`lpips\`, \`rfid\`, item 2 is "fid"
         --> run.yaml:7:19
          |   metrics: [psnr, fid]
          |                   ^^^
-         = help: \`metrics\`: what is measured
+         = help: \`metrics\`: what is measured; \`rfid\` is noted and not measured during training
       "
     `))
   it("out of range", async () =>
@@ -255,7 +237,7 @@ describe("rules between keys", () => {
          = help: 4 tokens a side (\`encoder_input_size\` 56 / encoder patch 14) times \`decoder_patch_size\` 16
 
       error: the encoder's \`hidden_size\` (48) must be a multiple of \`num_attention_heads\` (5)
-        --> configs/base.yaml:94:22
+        --> configs/base.yaml:90:22
          |         hidden_size: 48
          |                      ^^
          = help: 45 or 50 would do

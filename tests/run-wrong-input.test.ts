@@ -1,7 +1,7 @@
 /** Wrong input through the real command: says what is wrong and where, exits with 2, and leaves nothing behind. */
 import { assert, beforeAll, describe, it } from "vitest"
 import * as Effect from "effect/Effect"
-import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import sharp from "sharp"
 import { loadStudy } from "../src/config/load.ts"
@@ -153,10 +153,13 @@ profiles:
     await refuses(words(), /missing: lin0\.model\.1\.weight/, /unexpected: lin9\.model\.1\.weight/)
   })
 
-  it("a .pth file: names the safetensors wanted", async () => {
-    place.write("weights/dino.pth", "a pickle")
+  it("PyTorch files that are none, or that name anything but tensors", async () => {
+    writeAll()
     const pickled = place.write("pickled.yaml", pretrained("weights/dino.pth"))
-    await refuses(["run", pickled], /`\.pth` files cannot be read yet, expected safetensors/, /wanted: .*weights\/dino\.safetensors/)
+    place.write("weights/dino.pth", "a pickle, or so they say")
+    await refuses(["run", pickled], /dino\.pth: invalid safetensors at length/)
+    place.write("weights/dino.pth", readFileSync(join(import.meta.dirname, "golden/torch/foreign.pth")))
+    await refuses(["run", pickled], /dino\.pth: .*it wants `datetime\.date`/)
   })
 })
 

@@ -15,6 +15,7 @@ const runFlags = {
   "stop-after": whole("N", "save and stop after step N", 1),
   fresh: toggle("start anew; an old run of that name is moved aside"),
   "random-weights": toggle("random weights in place of missing pretrained ones"),
+  "models-dir": text("DIR", "where pretrained files lie under their Hub names or published paths"),
   "runs-dir": runsDir,
   json: toggle("print the study's table as JSON at the end")
 }

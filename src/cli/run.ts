@@ -1,5 +1,6 @@
 /** `rae run CONFIG`: hands the study to the supervisor, shows what happens, ends in the table. */
 import type * as EffectModule from "effect/Effect"
+import { resolve } from "node:path"
 import packageJson from "../../package.json" with { type: "json" }
 import type { StudyOutcome, SuperviseOptions } from "../../actors/supervise.ts"
 import { renderText } from "../formats/study-table.ts"
@@ -39,7 +40,8 @@ export const runWith = (supervise: Supervise) => async ({ operand: configFile = 
   const exit = await Effect.runPromiseExit(supervise({
     configFile,
     profile: values.profile,
-    sets: values.set,
+    // kept in run.json with the others, so that a resume finds the same files
+    sets: values["models-dir"] === undefined ? values.set : [...values.set, `weights.models_dir=${JSON.stringify(resolve(values["models-dir"]))}`],
     data: values.data,
     runsDir,
     name: values.name,

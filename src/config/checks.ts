@@ -1,4 +1,5 @@
 /** Rules that hold between keys, each reported at the key that one would change. */
+import { publishedEncoders } from "./encoders.ts"
 import type { Path } from "./tree.ts"
 import type { RunConfig } from "./schema.ts"
 
@@ -26,6 +27,20 @@ const nearestMultiples = (whole: number, part: number): string => {
 }
 
 const rules: ReadonlyArray<Rule> = [
+  ({ stage_1: { params: { encoder_cls, encoder_params } } }) => {
+    const { pathKey } = publishedEncoders[encoder_cls]
+    const other = pathKey === "model_name" ? "dinov2_path" : "model_name"
+    return encoder_params[other] === null ? undefined : {
+      path: ["stage_1", "params", "encoder_params", other],
+      message: `\`${encoder_cls}\` takes \`${pathKey}\`, not \`${other}\``,
+      help: `\`${other}: null\` takes back what an extended file says`
+    }
+  },
+  ({ stage_1: { params: { encoder_cls, encoder_params } } }) => encoder_params.num_tokens === null || encoder_cls === "SigLIP2wNorm" ? undefined : {
+    path: ["stage_1", "params", "encoder_params", "num_tokens"],
+    message: `\`${encoder_cls}\` takes no \`num_tokens\``,
+    help: "only `SigLIP2wNorm` does"
+  },
   ({ stage_1: { params }, architecture: { encoder } }) =>
     divisible(params.encoder_input_size, encoder.patch_size, ["stage_1", "params", "encoder_input_size"], "`encoder_input_size`", "the encoder's patch"),
   ({ data, stage_1: { params }, architecture: { decoder, encoder } }) =>

@@ -10,9 +10,10 @@ const schedulerOf = (scheduler: Scheduler, lr: number): RunConfig["training"]["s
 }
 
 export const complete = (config: ConfigFile, architecture: Architecture): RunConfig => {
-  const { training, gan } = config
+  const { data, gan, training } = config
   return {
     ...config,
+    data: { ...data, image_size: data.image_size ?? architecture.decoder.image_size },
     training: {
       ...training,
       global_batch_size: training.global_batch_size ?? training.batch_size,

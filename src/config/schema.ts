@@ -5,7 +5,7 @@
 import * as Schema from "effect/Schema"
 import { Architecture, architectureBlock } from "./blocks/architecture.ts"
 import { gan, resolvedGan } from "./blocks/gan.ts"
-import { checkpoint, data, evaluation, eventLog, featureCache, lpips, supervision, weights } from "./blocks/running.ts"
+import { checkpoint, data, evaluation, eventLog, featureCache, lpips, resolvedData, supervision, weights } from "./blocks/running.ts"
 import { stage1 } from "./blocks/stage-1.ts"
 import { resolvedTraining, training } from "./blocks/training.ts"
 
@@ -14,5 +14,5 @@ const running = { eval: evaluation, data, weights, lpips, checkpoint, feature_ca
 export const ConfigFile = Schema.Struct({ stage_1: stage1, training, gan, ...running, architecture: architectureBlock })
 export type ConfigFile = typeof ConfigFile.Type
 
-export const RunConfig = Schema.Struct({ stage_1: stage1, training: resolvedTraining, gan: resolvedGan, ...running, architecture: Architecture })
+export const RunConfig = Schema.Struct({ stage_1: stage1, training: resolvedTraining, gan: resolvedGan, ...running, data: resolvedData, architecture: Architecture })
 export type RunConfig = typeof RunConfig.Type

@@ -14,7 +14,7 @@ const maxIntegerBytes = 32
 
 export class InvalidPickle extends Schema.TaggedError<InvalidPickle>()("InvalidPickle", {
   /** Byte at which reading stopped. */
-  at: Schema.Number,
+  at: Schema.Int,
   problem: Schema.String
 }) {
   override get message() {

@@ -1,7 +1,7 @@
 /** Loaded weights are compared with the specification before anything is read: every difference is listed at once. */
 import type { Spec } from "../nn/parameters.ts"
 
-/** As a safetensors header has it. */
+/** As its file has it. */
 export interface FoundTensor {
   readonly shape: readonly number[]
   readonly dtype: string
@@ -52,3 +52,7 @@ export const checkWeights = (spec: Spec, found: ReadonlyMap<string, FoundTensor>
   const dtypes = known.filter(({ dtype }) => !floating.has(dtype)).map(({ name, dtype }) => ({ name, got: dtype }))
   if (missing.length + unexpected.length + shapes.length + dtypes.length > 0) throw new InvalidWeights(spec.model, file, { missing, unexpected, shapes, dtypes })
 }
+
+/** The name that a file's tensor has in the model, whichever of the published layouts the file is in. */
+export const nameInModel = ({ aliases = [], parameters }: Spec, name: string): string =>
+  parameters.has(name) ? name : aliases.reduce((renamed, [pattern, stands]) => renamed.replace(pattern, stands), name)

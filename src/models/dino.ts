@@ -46,7 +46,7 @@ export const dinoSpec = (config: DinoConfig): Spec => {
     spec.linear(`${p}.mlp.fc1`, C * config.mlp_ratio, C)
     spec.linear(`${p}.mlp.fc2`, C, C * config.mlp_ratio)
   }
-  return { model: `dino-vit-${C}-${P}`, parameters: spec.parameters, ignored: [/^norm\.(weight|bias)$/, /^head\./] }
+  return { model: `dino-vit-${C}-${P}`, parameters: spec.parameters, ignored: [/^norm\.(weight|bias)$/, /^head\./], aliases: [[/^backbone\./, ""]] }
 }
 
 /** [-1,1] to ImageNet-normalised. */

@@ -14,6 +14,7 @@ import { Weights } from "../nn/weights.ts"
 import * as T from "../tensor/ops.ts"
 import { scope } from "../tensor/scope.ts"
 import type { Tensor } from "../tensor/tensor.ts"
+import { resizedPositions } from "./patch-positions.ts"
 
 /** The published config.json, the part that matters. */
 export interface Dinov2Config {
@@ -50,15 +51,11 @@ export const dinov2Spec = (config: Dinov2Config): Spec => {
   return { model: "dinov2-with-registers", parameters: spec.parameters, ignored: [/^embeddings\.mask_token$/, /^layernorm\.(weight|bias)$/] }
 }
 
-/** Position embeddings for a grid of h × w patches: those of the class token and the patches, resized where the grid differs. */
-const positions = (w: Weights, config: Dinov2Config, h: number, width: number): Tensor => {
+/** Position embeddings for a grid of h × w patches: those of the class token and the patches. */
+const positions = (w: Weights, h: number, width: number): Tensor => {
   const trained = w.get("position_embeddings")
-  const side = Math.floor(config.image_size / config.patch_size)
-  if (h === side && width === side) return trained
-  const C = config.hidden_size
-  const grid_1CHW = T.permute(T.reshape(T.narrow(trained, 1, 1, side * side), [1, side, side, C]), [0, 3, 1, 2])
-  const resized_1NC = T.transpose(T.flatten(T.interpolate(grid_1CHW, [h, width], "bicubic", { antialias: true }), 2), 1, 2)
-  return T.cat([T.narrow(trained, 1, 0, 1), resized_1NC], 1)
+  const grid = resizedPositions(T.narrow(trained, 1, 1, trained.shape[1]! - 1), h, width, true)
+  return T.cat([T.narrow(trained, 1, 0, 1), grid], 1)
 }
 
 const block = (w: Weights, x_BNC: Tensor, config: Dinov2Config): Tensor => {
@@ -81,7 +78,7 @@ export const dinov2 = (weights: ReadonlyMap<string, Tensor>, x_B3SS: Tensor, con
     const e = w.at("embeddings")
     const patches = T.transpose(T.flatten(conv2d(e.at("patch_embeddings.projection"), x_B3SS, { stride: P }), 2), 1, 2)
     const tokens = T.cat([T.expand(e.get("cls_token"), [B, 1, C]), T.to(patches, { dtype: "float32" })], 1)
-    const placed = T.add(tokens, positions(e, config, Math.floor(height / P), Math.floor(width / P)))
+    const placed = T.add(tokens, positions(e, Math.floor(height / P), Math.floor(width / P)))
     const count = placed.shape[1]! - 1
     return T.cat([T.narrow(placed, 1, 0, 1), T.expand(e.get("register_tokens"), [B, R, C]), T.narrow(placed, 1, 1, count)], 1)
   })

@@ -38,7 +38,13 @@ export const lpipsSpec = ({ widths }: LpipsConfig): Spec => {
     }
   }
   for (const [stage, width] of widths.entries()) spec.add(`lin${stage}.model.1.weight`, [1, width, 1, 1], { kind: "uniform", to: 2 / width })
-  return { model: "lpips-vgg16", parameters: spec.parameters, ignored: [/^classifier\./, /^features\.\d+\.num_batches_tracked$/] }
+  return {
+    model: "lpips-vgg16", parameters: spec.parameters,
+    // torchvision's classifier, that of timm, and LPIPS's constants
+    ignored: [/^classifier\./, /^pre_logits\./, /^head\./, /^scaling_layer\./],
+    // the LPIPS package's whole network cuts VGG16 into slices, each with the indices of `features`
+    aliases: [[/^net\.slice[1-5]\.(?=\d)/, "features."]]
+  }
 }
 
 const scaled = (x_B3HW: Tensor): Tensor => {

@@ -13,9 +13,10 @@ import { Weights } from "../nn/weights.ts"
 import * as T from "../tensor/ops.ts"
 import { scope } from "../tensor/scope.ts"
 import type { Tensor } from "../tensor/tensor.ts"
+import type { PixelSpace } from "./image-space.ts"
 
-/** The published config.json of a decoder, the part that matters. */
-export interface DecoderConfig {
+/** The published config.json of a decoder, the part that matters, and the space of the pixels that it draws: its encoder's. */
+export interface DecoderConfig extends PixelSpace {
   /** Width of the latent tokens. */
   readonly hidden_size: number
   readonly decoder_hidden_size: number
@@ -73,7 +74,8 @@ export const decoderSpec = (config: DecoderConfig): Spec => {
   }
   spec.norm("decoder_norm", C)
   spec.linear("decoder_pred", P * P * 3, C, STD)
-  return { model: "vit-decoder", parameters: spec.parameters, ignored: [] }
+  // a checkpoint of the whole autoencoder holds the encoder too, and the decoder under its own name
+  return { model: "vit-decoder", parameters: spec.parameters, ignored: [/^encoder\./], aliases: [[/^decoder\./, ""]] }
 }
 
 const block = (w: Weights, x_BNC: Tensor, config: DecoderConfig): Tensor => {

@@ -21,6 +21,8 @@ export interface Spec {
   readonly parameters: ReadonlyMap<string, Parameter>
   /** Published files hold these too; they are not read. */
   readonly ignored: ReadonlyArray<RegExp>
+  /** Other layouts that the same weights are published in: what their names begin with, and what stands for it here. */
+  readonly aliases?: ReadonlyArray<readonly [RegExp, string]>
 }
 
 /** Collects parameters under a path, so that a specification reads like the layers that use it. */

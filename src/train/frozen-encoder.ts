@@ -1,5 +1,5 @@
 /** The frozen encoder: images to clean latents. */
-import { type Dinov2Config, dinov2, dinov2Spec } from "../models/dinov2.ts"
+import { type EncoderConfig, encode, encoderSpec } from "../models/encoder.ts"
 import { normalise } from "../models/image-space.ts"
 import { type LatentStatistics, standardise } from "../models/latent-statistics.ts"
 import type { Precision } from "../nn/precision.ts"
@@ -10,7 +10,7 @@ import type { Tensor } from "../tensor/tensor.ts"
 import { joined, sliceOf, slices } from "./micro-batches.ts"
 
 export interface FrozenEncoderOptions {
-  readonly config: Dinov2Config
+  readonly config: EncoderConfig
   /** Under the published names, in float32; taken over. */
   readonly weights: ReadonlyMap<string, Tensor>
   readonly precision: Precision
@@ -25,7 +25,7 @@ export class FrozenEncoder {
 
   constructor(options: FrozenEncoderOptions) {
     this.#options = options
-    this.#weights = frozenWeights(dinov2Spec(options.config), options.weights, options.precision)
+    this.#weights = frozenWeights(encoderSpec(options.config), options.weights, options.precision)
   }
 
   /** Images [B,3,S,S] in [0,1] to latents [B,N,C] in float32, standardised where the encoder has statistics. */
@@ -37,7 +37,7 @@ export class FrozenEncoder {
     const { config, inputSize, statistics } = this.#options
     return scope(() => {
       const sized = images.shape.at(-1) === inputSize && images.shape.at(-2) === inputSize ? images : T.interpolate(images, [inputSize, inputSize], "bicubic")
-      const z = dinov2(this.#weights, normalise(sized), config)
+      const z = encode(this.#weights, normalise(sized, config), config)
       return statistics ? standardise(z, statistics) : z
     })
   }

@@ -166,7 +166,7 @@ export class Generator {
   }
 
   #pixels(trunk: Tensor): Tensor {
-    return denormalise(decoderHead(this.#weights.compute, trunk, this.#options.config))
+    return denormalise(decoderHead(this.#weights.compute, trunk, this.#options.config), this.#options.config)
   }
 
   #forget(): void {

@@ -7,4 +7,4 @@ import type { Tensor } from "../tensor/tensor.ts"
 
 /** Latents [B,N,C] to images [B,3,S,S] in [0,1], unclamped; `weights` in the dtypes that they are computed in. */
 export const reconstructWith = (weights: ReadonlyMap<string, Tensor>, config: DecoderConfig, statistics: LatentStatistics | null, z: Tensor): Tensor =>
-  scope(() => denormalise(decoderHead(weights, decoderTrunk(weights, statistics === null ? z : unstandardise(z, statistics), config), config)))
+  scope(() => denormalise(decoderHead(weights, decoderTrunk(weights, statistics === null ? z : unstandardise(z, statistics), config), config), config))

@@ -3,7 +3,7 @@ import * as K from "../keys.ts"
 import { optimizer, resolvedScheduler, scheduler } from "./training.ts"
 
 const arch = K.block({
-  dino_ckpt_path: K.key(K.orNull(K.path), null, "safetensors file of the frozen DINO network"),
+  dino_ckpt_path: K.key(K.orNull(K.path), null, "file of the frozen DINO network (PyTorch or safetensors); null: the published name of `recipe` under `models/discs`"),
   ks: K.key(K.count, 3, "kernel size of the heads' residual convolution, odd", "tokens"),
   key_depths: K.key(K.listOf(K.natural, "layer indices from 0"), [2, 5, 8, 11], "layers of DINO whose tokens get a head, besides the last"),
   norm_type: K.key(K.oneOf("bn", "gn"), "bn", "normalisation in the heads: `bn` over each image's tokens, `gn` group norm"),

@@ -7,23 +7,28 @@ const synthetic = K.optionalBlock({
   seed: K.key(K.uint32, 0, "seed of the pictures")
 }, "pictures drawn by the program, used where `path` is null")
 
-export const data = K.block({
+const dataFields = {
   path: K.key(K.orNull(K.path), null, "folder of class folders of images"),
   synthetic,
-  image_size: K.key(K.count, 256, "side of the training crops", "pixels"),
   crops_per_image: K.key(K.orNull(K.count), null, "different crops of an image: epochs repeat them and cached latents serve again; null: a new crop in every epoch", "crops"),
   prefetch: K.key(K.count, 4, "batches decoded ahead", "batches"),
   max_corrupt: K.key(K.natural, 100, "images that may turn out unreadable before the run stops", "images")
+}
+export const data = K.block({
+  ...dataFields,
+  image_size: K.key(K.orNull(K.count), null, "side of the training crops; null: what the decoder draws", "pixels")
 }, "training images")
+export const resolvedData = K.block({ ...dataFields, image_size: K.required(K.count, "side of the training crops", "pixels") }, "training images")
 
 export const evaluation = K.block({
   data_path: K.key(K.orNull(K.path), null, "folder of held-out images; null: every tenth training image, by hash of its path"),
   eval_interval: K.key(K.natural, 5000, "evaluate every so many steps; 0: only at the end", "steps"),
-  eval_model: K.key(K.only(false, "the moving average alone is evaluated"), false, "evaluate the weights themselves too"),
+  eval_model: K.key(K.switchKind, false, "evaluate the weights themselves too: the moving average alone is, so true is noted and changes nothing"),
+  reference_npz_path: K.key(K.orNull(K.path), null, "reference images of rfid, which is not measured during training: a path is noted and changes nothing"),
   metrics: K.key(
-    { schema: Schema.Array(K.oneOf("psnr", "ssim", "lpips").schema), expected: "a list of `psnr`, `ssim`, `lpips`" },
+    { schema: Schema.Array(K.oneOf("psnr", "ssim", "lpips", "rfid").schema), expected: "a list of `psnr`, `ssim`, `lpips`, `rfid`" },
     ["psnr", "ssim", "lpips"],
-    "what is measured"
+    "what is measured; `rfid` is noted and not measured during training"
   ),
   images: K.key(K.count, 64, "how many held-out images are measured, the first by path", "images"),
   batch_size: K.key(K.count, 2, "images reconstructed together", "images"),
@@ -31,12 +36,13 @@ export const evaluation = K.block({
 }, "evaluation on held-out images")
 
 export const weights = K.block({
-  source: K.key(K.oneOf("pretrained", "random"), "pretrained", "frozen networks: read from their files, or drawn from the seed for trials (their paths are then not read)")
+  source: K.key(K.oneOf("pretrained", "random"), "pretrained", "frozen networks: read from their files, or drawn from the seed for trials (their paths are then not read)"),
+  models_dir: K.key(K.orNull(K.path), null, "directory in which pretrained files lie under their Hub names (`facebook/…`) or published paths, looked in after `models/` and before the Hub's cache")
 }, "weights of the frozen networks")
 
 export const lpips = K.block({
-  vgg_path: K.key(K.orNull(K.path), null, "safetensors file of torchvision's VGG16 (`features.*`)"),
-  lin_path: K.key(K.orNull(K.path), null, "safetensors file of LPIPS's linear layers for VGG (`lin*`)")
+  vgg_path: K.key(K.orNull(K.path), null, "file of torchvision's VGG16 (`vgg16-397923af.pth`, or safetensors); null: that name under `models/lpips`, or where torchvision fetched it"),
+  lin_path: K.key(K.orNull(K.path), null, "file of LPIPS's linear layers for VGG (`vgg.pth`, or safetensors); null: that name under `models/lpips`")
 }, "weights of the perceptual loss")
 
 export const checkpoint = K.block({

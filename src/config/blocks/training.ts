@@ -30,18 +30,19 @@ export const resolvedScheduler = K.block({
 }, "learning-rate schedule")
 
 const trainingFields = {
-  epochs: K.required(K.count, "passes over the training images", "epochs"),
+  epochs: K.key(K.count, 200, "passes over the training images", "epochs"),
   batch_size: K.key(K.count, 16, "micro-batch: what goes through the networks together", "images"),
   global_seed: K.key(K.uint32, 0, "seed of every random draw"),
   num_workers: K.key(K.natural, 4, "threads that decode and crop images, at most a quarter of the cores; 0: the thread that trains does it", "threads"),
   ema_decay: K.key(K.fraction, 0.9999, "decay of the moving average of the decoder's weights, a step"),
   clip_grad: K.key(K.nonNegative, 1, "largest norm of the decoder's gradient; 0: no clipping"),
+  sample_every: K.key(K.orNull(K.count), null, "when the published program draws samples; here a picture comes with every evaluation (`eval.eval_interval`, `eval.samples`), so a value is noted and changes nothing", "steps"),
   log_interval: K.key(K.count, 100, "losses are reported every so many steps", "steps"),
   checkpoint_interval: K.key(K.natural, 4, "a checkpoint at the end of every so many epochs; 0: none (`checkpoint.every_steps` counts apart)", "epochs"),
   precision: K.key(K.oneOf("fp32", "bf16"), "bf16", "arithmetic of the networks; weights and optimiser are kept in fp32"),
   optimizer
 }
-export const training = K.requiredBlock({
+export const training = K.block({
   ...trainingFields,
   global_batch_size: K.key(K.orNull(K.count), null, "images of one optimiser step, a multiple of `batch_size`; null: `batch_size`", "images"),
   scheduler
