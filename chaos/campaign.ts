@@ -1,5 +1,5 @@
 /** A campaign: the undisturbed run, the trials, several at a time where asked for, and the table. */
-import { rmSync } from "node:fs"
+import { appendFileSync, existsSync, readFileSync, rmSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import { type Kind, planOf } from "./faults/all.ts"
 import { runReference } from "./reference.ts"
@@ -16,6 +16,10 @@ export interface Campaign {
   /** Passing trials are deleted otherwise. */
   readonly keep: boolean
   readonly json: boolean
+  /** A file that trials are added to, a line each; those that it holds of this seed are not done again. */
+  readonly record: string | null
+  /** Ends the campaign early: the table is of the trials that were over by then. */
+  readonly stop: AbortSignal
   /** The command that replays a trial. */
   readonly replayWords: (trial: number) => string
   readonly out: (line: string) => void
@@ -25,9 +29,17 @@ export interface Campaign {
 const lineOf = ({ dir, kind, problems, secondsLost, stepsLost, text, trial, verdict }: Outcome): string =>
   `trial ${trial}  ${kind}  ${verdict}  ${stepsLost} steps and ${secondsLost.toFixed(1)} s lost  ${text}${problems.length > 0 && verdict === "failed" ? `  ${problems[0]}  (${dir})` : ""}`
 
+interface Recorded extends Outcome {
+  readonly seed: number
+}
+
+/** A last line that was cut off is a trial that was not recorded. */
+const recorded = (file: string | null, seed: number): ReadonlyArray<Outcome> =>
+  file === null || !existsSync(file) ? [] : readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as Recorded).filter((each) => each.seed === seed)
+
 /** The exit code: 1 where a trial did not end as it must. */
 export const runCampaign = async (campaign: Campaign): Promise<number> => {
-  const { kinds, out, replayWords, say, seed, settings } = campaign
+  const { kinds, out, record, replayWords, say, seed, settings, stop } = campaign
   const began = performance.now()
   const noDisk = whyNoDisk(settings.dir)
   if (noDisk !== null) say(`no small disk can be mounted here (${noDisk}): trials that need one are skipped`)
@@ -37,18 +49,21 @@ export const runCampaign = async (campaign: Campaign): Promise<number> => {
   const impossible = kinds.filter((kind) => planOf(seed, 0, [kind], shape) === null)
   if (impossible.length > 0) say(`cannot happen in this run: ${impossible.map(({ name }) => name).join(", ")}`)
 
-  const waiting = [...campaign.trials]
-  const outcomes: Array<Outcome> = []
+  const outcomes = [...recorded(record, seed)]
+  const known = new Set(outcomes.map(({ trial }) => trial))
+  const waiting = campaign.trials.filter((trial) => !known.has(trial))
   let skipped = 0
   const work = async () => {
-    for (let trial = waiting.shift(); trial !== undefined; trial = waiting.shift()) {
+    for (let trial = waiting.shift(); trial !== undefined && !stop.aborted; trial = waiting.shift()) {
       const plan = planOf(seed, trial, kinds, shape)
       if (plan === null || (noDisk !== null && plan.plans.some(({ needsDisk }) => needsDisk))) {
         skipped++
         continue
       }
       const outcome = await runTrial(plan, reference, settings)
+      if (stop.aborted) return
       outcomes.push(outcome)
+      if (record !== null) appendFileSync(record, `${JSON.stringify({ seed, ...outcome })}\n`)
       say(lineOf(outcome))
       if (outcome.verdict !== "failed" && !campaign.keep) {
         await sleep(0) // the last lines of its processes are out
@@ -68,5 +83,6 @@ export const runCampaign = async (campaign: Campaign): Promise<number> => {
     for (const line of tableLines(rows)) out(line)
     out(`Seed ${seed}, ${settings.jobs} at a time, ${Math.round(seconds)} s in all${skipped > 0 ? `; ${skipped} trials skipped` : ""}.`)
   }
+  if (stop.aborted) return 130
   return outcomes.some(({ verdict }) => verdict === "failed") ? 1 : 0
 }

@@ -19,6 +19,8 @@ import { runSoak } from "./soak.ts"
 const flags = {
   seed: Args.whole("N", "decides every trial, with its number (default 1)", 0),
   trials: Args.whole("N", "how many (default: one of each kind)", 1),
+  first: Args.whole("TRIAL", "begin with this one (default 0)", 0),
+  record: Args.text("FILE", "add each trial to this file and leave out those that it holds: the same command again goes on"),
   only: Args.whole("TRIAL", "replay this one, and keep its run", 0),
   faults: Args.text("A,B,…", "kinds of fault, instead of all; --list names them"),
   config: Args.text("FILE", "the config to train (default configs/chaos.yaml)"),
@@ -40,6 +42,8 @@ const usage = (): ReadonlyArray<string> => [
   "",
   ...Object.entries(flags).map(([name, { help, metavar }]) => `  ${`--${name} ${metavar}`.padEnd(22)}  ${help}`)
 ]
+
+const stopping = new AbortController()
 
 /** Seconds of `90s`, `20m`, `1h`. */
 const spanOf = (name: string, text: string): number => {
@@ -72,8 +76,8 @@ const main = async (): Promise<number> => {
   }
   const common = { settings, seed: values.seed ?? 1, kinds: among, json: values.json, out, say: (line: string) => void process.stderr.write(`${line}\n`) }
   const code = values.soak !== undefined ? await runSoak({ ...common, seconds: spanOf("soak", values.soak), everySeconds: spanOf("every", values.every ?? "20s") }) : await runCampaign({
-    ...common, keep: values.keep || values.only !== undefined,
-    trials: values.only !== undefined ? [values.only] : Array.from({ length: values.trials ?? among.length }, (_, i) => i),
+    ...common, stop: stopping.signal, record: values.record === undefined ? null : resolve(values.record), keep: values.keep || values.only !== undefined,
+    trials: values.only !== undefined ? [values.only] : Array.from({ length: values.trials ?? among.length }, (_, i) => (values.first ?? 0) + i),
     replayWords: (trial) => [
       "npm run chaos --", `--seed ${values.seed ?? 1} --only ${trial}`, ...(values.faults === undefined ? [] : [`--faults ${values.faults}`]), ...(values.config === undefined ? [] : [`--config ${values.config}`]),
       ...(values.profile === undefined ? [] : [`--profile ${values.profile}`]), ...(values.data === undefined ? [] : [`--data ${values.data}`]), ...values.set.map((set) => `--set ${set}`)
@@ -83,9 +87,13 @@ const main = async (): Promise<number> => {
   return code
 }
 
-// Whatever ends this ends what it has started.
+// Whatever ends this ends what it has started; the first signal still prints the table.
 process.on("exit", killAll)
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(signal === "SIGINT" ? 130 : 143))
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {
+  if (stopping.signal.aborted) process.exit(130)
+  stopping.abort()
+  killAll()
+})
 
 try {
   process.exitCode = await main()

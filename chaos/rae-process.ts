@@ -26,9 +26,13 @@ const bin = resolve(import.meta.dirname, "../bin/rae")
 const compileCache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "rae/compiled")
 
 const running = new Set<RaeProcess>()
+let allOver = false
 
-/** Ends whatever was started and is still there: engines die with their supervisor. */
-export const killAll = (): void => { for (const { kill } of running) kill("SIGKILL") }
+/** Ends whatever was started, and whatever will be: engines die with their supervisor. */
+export const killAll = (): void => {
+  allOver = true
+  for (const { kill } of running) kill("SIGKILL")
+}
 
 export const startRae = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>): RaeProcess => {
   const child = spawn(bin, args, {
@@ -55,6 +59,7 @@ export const startRae = (args: ReadonlyArray<string>, env: Readonly<Record<strin
     said: (from = 0) => said.slice(Math.max(0, from - forgotten)), position: () => forgotten + said.length
   }
   running.add(started)
+  if (allOver) started.kill("SIGKILL")
   return started
 }
 

@@ -10,7 +10,11 @@ export interface Reference {
   readonly shape: Shape
 }
 
-export class ReferenceFailed extends Error {}
+/** There is nothing to compare with. */
+export class ReferenceFailed extends Error {
+  readonly _tag = "ReferenceFailed"
+  readonly exitCode = 2
+}
 
 export const runReference = async (settings: RunSettings, words: ReadonlyArray<string> = []): Promise<Reference> => {
   const dir = join(settings.dir, "reference")

@@ -38,7 +38,7 @@ const mostStarts = 6
 const deadlineSeconds = ({ shape }: Reference) => Math.round(120 + 20 * shape.seconds)
 
 /** Waits for the fault's moment, and does it. */
-const perform = async ({ scene }: Stage, { act, moment }: Plan, hold: string): Promise<"done" | "missed"> => {
+const perform = async ({ scene }: Stage, { act, moment }: Plan, hold: string): Promise<"done" | "missed" | Error> => {
   const arrive = async (): Promise<void> => {
     switch (moment._tag) {
       case "FromStart": return
@@ -61,7 +61,7 @@ const perform = async ({ scene }: Stage, { act, moment }: Plan, hold: string): P
   } catch (error) {
     // Over before it came, or the process to be struck has just ended by itself.
     if (error instanceof Over || (error as NodeJS.ErrnoException).code === "ESRCH") return "missed"
-    throw error
+    return error instanceof Error ? error : new Error(String(error))
   } finally {
     rmSync(hold, { force: true })
   }
@@ -104,13 +104,13 @@ export const runTrial = async ({ kind, plans, trial }: TrialPlan, reference: Ref
   try {
     const began = performance.now()
     const performing = Promise.all(plans.map((plan, i) => perform(stage, plan, holds[i]!)))
-    performing.catch(() => undefined) // it is awaited below
     const { problems: ends, starts } = await runToEnd(stage, { RAE_FAILPOINT: failpoints.join(","), RAE_FAULT: actorFaults.join(",") }, deadlineSeconds(reference))
     const seconds = (performance.now() - began) / 1000
     const performed = await performing
     const events: ReadonlyArray<StampedEvent> = await eventsOf(stage.runDir).catch(() => [])
     const missed = performed.includes("missed") || (plans.some(({ endsItself }) => endsItself) && starts === 1)
     const problems = [
+      ...performed.filter((each) => each instanceof Error).map(({ message }) => `the fault could not be made: ${message}`),
       ...ends, ...(ends.length > 0 ? [] : await complaintsAbout(stage.runDir, kind.ends === "equal" ? reference.fingerprint : null, events)),
       ...(missed ? [] : plans.flatMap(({ complaints }) => complaints?.({ events, shape }) ?? []))
     ]
