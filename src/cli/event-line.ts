@@ -67,7 +67,7 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
   "checkpoint.committed": (e) => ["committed", `step ${count(e.step)}, ${size(e.bytes)} in ${span(e.seconds)}, verified`],
   "checkpoint.failed": (e) => [/diskfull/i.test(e.error) ? "disk full" : "failed", some(
     e.needed !== null && e.free !== null ? `needs ${size(e.needed)}, free ${size(e.free)}` : e.message,
-    `unsaved for ${plural(e.unsaved_steps, "step")}`, `again in ${span(e.retry_seconds)}`
+    `unsaved for ${plural(e.unsaved_steps, "step")}`, e.retry_seconds > 0 ? `again in ${span(e.retry_seconds)}` : "trying the second directory"
   )],
   "checkpoint.room_made": (e) => ["made room", some(
     e.freed.length === 0 ? "nothing left to give up" : e.freed.map(({ bytes, name }) => `${name} (${size(bytes)})`).join(" and "), `free ${size(e.free)}`, e.needed !== null && `needs ${size(e.needed)}`
