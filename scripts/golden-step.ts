@@ -15,7 +15,7 @@ import * as T from "../src/tensor/ops.ts"
 import { keep, scope } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
 import type { SafetensorsFile } from "../src/tensor/weights.ts"
-import { direct, runDirect } from "../src/train/direct.ts"
+import { type Roles, direct, runDirect } from "../src/train/direct.ts"
 import { Discriminator } from "../src/train/discriminator.ts"
 import { Ema } from "../src/train/ema.ts"
 import { FrozenEncoder } from "../src/train/frozen-encoder.ts"
@@ -24,7 +24,7 @@ import { reconstructWith } from "../src/train/reconstruct.ts"
 import { ReconstructionLoss } from "../src/train/reconstruction-loss.ts"
 import { constant } from "../src/train/schedule.ts"
 import { type Hyperparameters, type StepResult, trainStep } from "../src/train/step.ts"
-import { fakeLogits, roundLike } from "./golden-rounding.ts"
+import { type Rounded, fakeLogits, roundLike } from "./golden-rounding.ts"
 
 /** The file is not a golden file, or is damaged. */
 export class InvalidGolden extends Error {
@@ -95,14 +95,25 @@ const sizes = (config: GoldenConfig) => {
   return { encoder, decoder, discriminator, vgg: { widths: config.vgg } }
 }
 
+/** What the optimisers and the average are set to. */
+export interface GoldenSettings {
+  readonly lr: number
+  readonly betas: readonly [number, number]
+  readonly emaDecay: number
+}
+
+export const goldenSettings = (file: SafetensorsFile): GoldenSettings => {
+  const { lr, ema_decay } = json<GoldenHyperparameters>(file, "hyperparameters")
+  return { lr, betas: [0.9, 0.95], emaDecay: ema_decay }
+}
+
 /** Roles with the file's weights, in the project's own classes. */
-export const goldenRoles = (file: SafetensorsFile, path: string, precision: Precision) => {
+export const goldenRoles = (file: SafetensorsFile, path: string, precision: Precision, { lr, betas, emaDecay } = goldenSettings(file)) => {
   const { encoder, decoder, discriminator, vgg } = sizes(json<GoldenConfig>(file, "config"))
-  const hyper = json<GoldenHyperparameters>(file, "hyperparameters")
-  const optimizer = { schedule: constant(hyper.lr), betas: [0.9, 0.95], eps: 1e-8, weightDecay: 0, clipNorm: null } as const
+  const optimizer = { schedule: constant(lr), betas, eps: 1e-8, weightDecay: 0, clipNorm: null }
   const generator = new Generator({ config: decoder, weights: weightsOf(file, path, decoderSpec(decoder), "decoder"), precision, optimizer })
   const initial = generator.weights()
-  const ema = new Ema(decoderSpec(decoder), initial, hyper.ema_decay)
+  const ema = new Ema(decoderSpec(decoder), initial, emaDecay)
   for (const alias of initial.values()) alias.dispose()
   return {
     generator,
@@ -131,15 +142,20 @@ export const goldenSteps = (file: SafetensorsFile): number => {
   return steps
 }
 
-/** The learning rate of both optimisers. */
-export const goldenRate = (file: SafetensorsFile): number => json<GoldenHyperparameters>(file, "hyperparameters").lr
-
 export interface GoldenStepOptions {
   readonly hyper?: Hyperparameters
   /** Change the latents by so many units in the last place. */
   readonly nudge?: number
-  /** Take 8-bit values at a rounding boundary as the file's logits say they fell. */
-  readonly roundAsInFile?: boolean
+  /** Take 8-bit values at a rounding boundary as the file's logits say they fell (golden-rounding.ts); receives what that came to. */
+  readonly roundAsInFile?: (rounded: Rounded) => void
+  /**
+   * Give the optimiser the file's gradients where it has them, at step 0, after ours were copied to `outputs`. AdamW's first update is
+   * the gradient's sign, so an element that is nothing but rounding noise moves by the whole rate, either way; with the file's
+   * gradients both go on from the same weights.
+   */
+  readonly gradientsFromFile?: boolean
+  /** Stands between the step and its roles: how a test breaks the step. */
+  readonly change?: (roles: GoldenRoles) => Roles
   /** Take the inputs as they lie in the mapped file, at whatever alignment that is. */
   readonly mapped?: boolean
   /** Receives copies of the tensors that pass between the roles, and of the gradients. */
@@ -148,38 +164,45 @@ export interface GoldenStepOptions {
 
 /** Runs one step with the file's images and draws. */
 export const runGoldenStep = (file: SafetensorsFile, roles: GoldenRoles, step: number, options: GoldenStepOptions = {}): StepResult => scope(() => {
-  const { hyper = goldenHyperparameters(file), roundAsInFile = false, nudge = 0, mapped = false, outputs } = options
+  const { hyper = goldenHyperparameters(file), roundAsInFile, gradientsFromFile = false, change = (all: GoldenRoles): Roles => all, nudge = 0, mapped = false, outputs } = options
   const { encoder, generator, discriminator } = roles
+  const changed = change(roles)
   const input = (name: string) => (mapped ? file.map(`step${step}.in.${name}`) : read(file, `step${step}.in.${name}`))
   const copied = (name: string, t: Tensor): Tensor => {
     outputs?.set(name, keep(T.clone(t)))
     return t
   }
-  const roundedAsInFile = (fake: Tensor, drawsFake: Tensor): Tensor => scope(() => {
+  const roundedAsInFile = (fake: Tensor, drawsFake: Tensor, report: (rounded: Rounded) => void): Tensor => scope(() => {
     const { decoder, discriminator: config } = sizes(json<GoldenConfig>(file, "config"))
     const exact = signed(reconstructWith(generator.weights(), decoder, null, encoder.features(input("images"), hyper.microBatch)))
     const dino = new Map(Array.from(dinoSpec(config.dino).parameters.keys(), (name) => [name, file.read(`weights.dino.${name}`)]))
     const heads = new Map(Array.from(discriminator.state(), ([name, tensor]) => [name.replace(/^disc\./, ""), tensor]))
-    return roundLike(read(file, `step${step}.out.logits_fake`), fake, exact, (x) => fakeLogits(x, drawsFake, config, dino, heads))
+    const rounded = roundLike(read(file, `step${step}.out.logits_fake`), fake, exact, (x) => fakeLogits(x, drawsFake, config, dino, heads))
+    report(rounded)
+    return rounded.image
   })
   const actors = direct({
-    ...roles,
-    encoder: { features: (...args) => T.mul(copied("z", encoder.features(...args)), 1 + nudge * 2 ** -23) },
+    ...changed,
+    encoder: { features: (...args) => T.mul(copied("z", changed.encoder.features(...args)), 1 + nudge * 2 ** -23) },
     generator: {
-      forward: (...args) => copied("recon", generator.forward(...args)),
-      adaptiveWeight: (...args) => generator.adaptiveWeight(...args),
+      forward: (...args) => copied("recon", changed.generator.forward(...args)),
+      adaptiveWeight: (...args) => changed.generator.adaptiveWeight(...args),
       backward(...args) {
-        generator.backward(...args)
-        for (const [name, gradient] of generator.gradients()) copied(`grad.${name}`, gradient)
+        changed.generator.backward(...args)
+        for (const [name, gradient] of generator.gradients()) {
+          copied(`grad.${name}`, gradient)
+          const expected = `step${step}.out.grad.${name}`
+          if (gradientsFromFile && file.tensors.has(expected)) T.copy_(gradient, read(file, expected))
+        }
       },
-      update: () => generator.update(),
-      weights: () => generator.weights(),
-      reconstruct: (...args) => generator.reconstruct(...args)
+      update: () => changed.generator.update(),
+      weights: () => changed.generator.weights(),
+      reconstruct: (...args) => changed.generator.reconstruct(...args)
     },
     discriminator: {
-      judge: (...args) => discriminator.judge(...args),
+      judge: (...args) => changed.discriminator.judge(...args),
       learn(fake, images, drawsFake, ...rest) {
-        const lesson = discriminator.learn(roundAsInFile ? roundedAsInFile(fake, drawsFake) : fake, images, drawsFake, ...rest)
+        const lesson = changed.discriminator.learn(roundAsInFile === undefined ? fake : roundedAsInFile(fake, drawsFake, roundAsInFile), images, drawsFake, ...rest)
         copied("logits_fake", lesson.logitsFake)
         copied("logits_real", lesson.logitsReal)
         return lesson

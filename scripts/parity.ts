@@ -8,8 +8,8 @@ import { parseArgs } from "node:util"
 import { InvalidWeights } from "../src/models/check-weights.ts"
 import type { Precision } from "../src/nn/precision.ts"
 import { TensorError } from "../src/tensor/errors.ts"
-import { beyond, compareAsComputed, compareGolden } from "./golden-comparison.ts"
-import { type Comparison, InvalidGolden } from "./golden-step.ts"
+import { type Rounding, beyond, compareGolden } from "./golden-comparison.ts"
+import { InvalidGolden } from "./golden-step.ts"
 
 const fail = (message: string): never => {
   console.error(`error: ${message}`)
@@ -29,27 +29,25 @@ if (precision !== "fp32" && precision !== "bf16") fail(`unknown precision ${prec
 
 const results = files.map((file) => {
   try {
-    const comparisons = compareGolden(file, precision as Precision)
-    const asComputed = compareAsComputed(file, precision as Precision).filter(beyond)
-    return { file, ok: !comparisons.some(beyond), as_computed_beyond: asComputed, outputs: comparisons.map(({ name, error, tolerance }) => ({ name, error, tolerance, ok: !beyond({ name, error, tolerance }) })) }
+    const { outputs, rounding } = compareGolden(file, precision as Precision)
+    return { file, ok: !outputs.some(beyond), rounding, outputs: outputs.map(({ name, error, tolerance }) => ({ name, error, tolerance, ok: !beyond({ name, error, tolerance }) })) }
   } catch (error) {
     if (error instanceof InvalidGolden || error instanceof InvalidWeights || error instanceof TensorError) return fail(`${file}: ${error.message}`)
     throw error
   }
 })
 
-/** Furthest beyond its tolerance. */
-const worst = (comparisons: ReadonlyArray<Comparison>): string => {
-  const times = ({ error, tolerance }: Comparison) => error / (tolerance ?? 1)
-  const most = comparisons.reduce((a, b) => (times(a) > times(b) ? a : b))
-  return `${most.name} by ${times(most).toFixed(1)} times`
+/** What rounding alone decided: printed, so that nothing is helped unseen. */
+const decided = ({ ambiguous, moved, nudge }: Rounding, step: number): string => {
+  const values = `${ambiguous} 8-bit values on a rounding boundary, ${moved} taken to their other side`
+  return `  step ${step}: ${values}${nudge === 0 ? "" : `; met with latents changed by ${nudge} in their last place, for a kink`}`
 }
 
 if (json) console.log(JSON.stringify({ precision, ok: results.every(({ ok }) => ok), files: results }))
 else {
-  for (const { as_computed_beyond: plain, file, ok, outputs } of results) {
+  for (const { file, ok, rounding, outputs } of results) {
     console.log(`${file} (${precision}): ${ok ? "within tolerance" : "beyond tolerance"}`)
-    console.log(`  as computed, with values at 8-bit boundaries and kinks left where they fell: ${plain.length === 0 ? "within tolerance too" : `${plain.length} of ${outputs.length} beyond, the worst ${worst(plain)}`}`)
+    if (precision === "fp32") for (const [step, of] of rounding.entries()) console.log(decided(of, step))
     for (const output of outputs) {
       const bound = output.tolerance === null ? "" : ` of ${output.tolerance.toExponential(0)}`
       console.log(`  ${output.ok ? "ok    " : "BEYOND"} ${output.error.toExponential(2)}${bound.padEnd(10)} ${output.name}`)
