@@ -85,7 +85,7 @@ export interface GoldenComparison {
  * of the file's values at once from latents changed by no more than float32's own error (16 units are 2e-6; at the heads'
  * kinks it is 4e-6 of the activations' deviation).
  */
-const NUDGES = [1, -1, 2, -2, 4, -4, 8, -8, 16, -16]
+const NUDGES = [1, -1, 2, -2, 3, -3, 4, -4, 8, -8, 16, -16]
 
 /** Everything that the file holds an expected value of. */
 export const compareGolden = (path: string, precision: Precision, changes: Changes = {}): GoldenComparison => {
