@@ -57,6 +57,7 @@ export const table = {
     ops_done: Schema.NullOr(Schema.Int), loop_seconds: Schema.NullOr(seconds), threads: Schema.Array(Schema.String)
   }),
   "engine.stderr": event("warn", "engine", "a line that the engine or a library in it wrote to standard error", { line: Schema.String }),
+  "config.noted": event("info", "supervisor", "a published key of the config that cannot mean here what it means in the PyTorch implementation", { key: Schema.String, note: Schema.String }),
   "environment.changed": event("warn", "supervisor", "the run goes on under another value than it was begun with: speed and bits may differ", {
     variable: Schema.String, was: Schema.NullOr(Schema.String), is: Schema.NullOr(Schema.String)
   }),

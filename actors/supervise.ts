@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
 import { existsSync, statfsSync } from "node:fs"
+import { notesOn } from "../src/config/notes.ts"
 import { defaultFeatureDir } from "../src/data/feature-cache.ts"
 import { Failpoints } from "../src/checkpoint/failpoints.ts"
 import { claimRunDir } from "../src/runtime/lock.ts"
@@ -141,6 +142,7 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
 
   yield* enterRunDir(plan, { claimed, fresh: options.fresh, at: started })
   const study = describeStudy(plan, loaded)
+  for (const note of notesOn(plan.variants.map(({ config }) => config))) journal.emit(event("config.noted", plan.name, note))
   for (const change of plan.previous === null ? [] : Environment.changes(circumstances(plan.previous), circumstances(study))) {
     journal.emit(event("environment.changed", plan.name, change))
   }

@@ -113,8 +113,8 @@ describe("published configurations", () => {
     assert.deepStrictEqual([trained.scheduler, disc.scheduler].map(({ type, base_lr, final_lr, warmup_epochs, decay_end_epoch, warmup_from_zero }) => [type, base_lr, final_lr, warmup_epochs, decay_end_epoch, warmup_from_zero]),
       [["cosine", 2e-4, 2e-5, 1, 16, true], ["cosine", 2e-4, 2e-5, 1, 16, true]])
     assert.deepStrictEqual([loss.disc_start, loss.disc_upd_start, loss.lpips_start, loss.disc_weight, disc.arch.key_depths], [8, 6, 0, 0.75, [2, 5, 8, 11]])
-    assert.deepStrictEqual(notesOn(config).map(({ key }) => key), ["eval.eval_model", "eval.metrics", "eval.reference_npz_path", "training.sample_every"])
-    assert.deepStrictEqual(notesOn(await configOf(pretrained(published.MAE))), [])
+    assert.deepStrictEqual(notesOn([config, config]).map(({ key }) => key), ["eval.eval_model", "eval.metrics", "eval.reference_npz_path", "training.sample_every"])
+    assert.deepStrictEqual(notesOn([await configOf(pretrained(published.MAE))]), [])
   })
 
   it("that describe no training are not trained", async () => {

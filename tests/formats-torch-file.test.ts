@@ -128,12 +128,12 @@ describe("PyTorch files", () => {
     assert.match(refusal(changed("zip.pth", [0x4b, 4, 0x4b, 1, 0x86], [0x4b, 5, 0x4b, 1, 0x86])), /plain: reaches element 14 of a storage of 12/)
   })
 
-  it.each(["zip.pth", "old.pth", "zip_nested.pth", "old_nested.pth"])("%s survives 4,000 random changes: refuses, or gives tensors that lie inside the file", (name) => {
+  it.each(["zip.pth", "old.pth", "zip_nested.pth", "old_nested.pth"])("%s survives 1,500 random changes: refuses, or gives tensors that lie inside the file", (name) => {
     const whole = golden(name)
     let seed = 7
     const random = (n: number) => (seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0) % n
     let refused = 0
-    for (let trial = 0; trial < 4000; trial++) {
+    for (let trial = 0; trial < 1500; trial++) {
       const bytes = whole.slice()
       for (let i = random(4); i >= 0; i--) bytes[random(bytes.length)] = trial % 2 === 0 ? random(256) : bytes[random(bytes.length)]!
       const message = refusal(() => {
@@ -146,7 +146,7 @@ describe("PyTorch files", () => {
       })
       if (message !== "accepted") refused++
     }
-    assert.isAbove(refused, 400) // most changes hit a number of a weight, or padding
+    assert.isAbove(refused, 150) // most changes hit a number of a weight, or padding
   })
 })
 

@@ -42,6 +42,7 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
     `${e.kind} for ${span(e.silent_seconds)}${e.step === null ? "" : ` at step ${count(e.step)}`}`, e.op !== null && `in ${e.op}`
   )],
   "engine.stderr": (e) => ["says", e.line],
+  "config.noted": (e) => ["noted", `${e.key}: ${e.note}`],
   "environment.changed": (e) => ["changed", `${e.variable} was ${e.was ?? "unset"}, is ${e.is ?? "unset"}: bits may differ`],
   "supervisor.child_down": (e) => ["down", some(
     (e.reason.split("\n")[0] ?? "").replace(`${e.offender}: `, ""), e.lost_steps !== null && `${plural(e.lost_steps, "step")} to redo`, `attempt ${e.attempt}/${e.max}`,

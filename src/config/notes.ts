@@ -6,7 +6,7 @@ export interface Note {
   readonly note: string
 }
 
-export const notesOn = ({ eval: evaluation, stage_1, training }: RunConfig): ReadonlyArray<Note> => [
+const notesOnOne = ({ eval: evaluation, stage_1, training }: RunConfig): ReadonlyArray<Note> => [
   ...(evaluation.eval_model ? [{ key: "eval.eval_model", note: "the moving average alone is evaluated, not the weights under training" }] : []),
   ...(evaluation.metrics.includes("rfid") ? [{ key: "eval.metrics", note: "rfid is not measured during training; psnr, ssim and lpips are" }] : []),
   ...(evaluation.reference_npz_path === null ? [] : [{ key: "eval.reference_npz_path", note: "not read: it is what rfid compares with" }]),
@@ -14,3 +14,7 @@ export const notesOn = ({ eval: evaluation, stage_1, training }: RunConfig): Rea
   ...(stage_1.ckpt !== null && stage_1.params.pretrained_decoder_path !== null
     ? [{ key: "stage_1.params.pretrained_decoder_path", note: "not read: `stage_1.ckpt` gives the decoder's weights, as in the published program, which loads it last" }] : [])
 ]
+
+/** Of a study's variants, each key once. */
+export const notesOn = (configs: ReadonlyArray<RunConfig>): ReadonlyArray<Note> =>
+  [...new Map(configs.flatMap(notesOnOne).map((note) => [note.key, note])).values()]
