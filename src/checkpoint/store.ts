@@ -100,7 +100,7 @@ export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       await mkdir(path)
       await hit("write.before")
       return { step, path }
-    })
+    }).pipe(Effect.onError(() => abandon({ step, path })))
   }
 
   const remove = (step: number) =>
