@@ -47,7 +47,7 @@ export interface Scene {
   /** Waits for a condition that no event tells of. */
   readonly eventually: <A>(found: () => A | null) => Promise<A>
   /** The strike itself, timed: the first event of these types after it is its detection. */
-  readonly strike: (detectedBy: ReadonlyArray<EventType>, act: () => void | Promise<void>) => Promise<void>
+  readonly strike: <A>(detectedBy: ReadonlyArray<EventType>, act: () => A) => A
   /** A fault that the run makes in itself (`rae inject`). */
   readonly inject: (fault: string) => Promise<void>
   /** Number of events so far. */
@@ -71,7 +71,7 @@ export interface Plan {
   readonly needsDisk?: boolean
   /** The first process ends itself by SIGKILL. */
   readonly endsItself?: boolean
-  readonly act?: (scene: Scene) => Promise<void>
+  readonly act?: (scene: Scene) => void | Promise<void>
   /** What else must hold, as complaints. */
   readonly complaints?: (seen: Seen) => ReadonlyArray<string>
 }

@@ -67,7 +67,7 @@ const strikeOften = async (stage: Stage, { everySeconds, kinds, say, seed }: Soa
     if (chosen === null) continue
     note(chosen.kind.name)
     say(`${new Date().toISOString()}  ${chosen.plan.text.replace(/ after step \d+/, "")}`)
-    const acting = (chosen.plan.act?.(stage.scene) ?? Promise.resolve()).catch((error: unknown) => {
+    const acting = Promise.try(async () => await chosen.plan.act?.(stage.scene)).catch((error: unknown) => {
       // What it was to strike has ended by itself, or by the fault before.
       if (!(error instanceof Over) && (error as NodeJS.ErrnoException).code !== "ESRCH") throw error
     })

@@ -83,9 +83,9 @@ export const openStage = ({ dir, diskBytes, settings, words = [] }: StageOptions
     },
     until: watch.until,
     eventually: orOver,
-    strike: async (detectedBy, act) => {
+    strike: (detectedBy, act) => {
       strikes.push({ at: Date.now(), detectedBy })
-      await act()
+      return act()
     },
     // No run answers any more: it is over, or between two processes.
     inject: (fault) => askControl({ dir: runDir, method: "POST", path: "/inject", body: { fault } }).then(() => undefined, (error: { readonly _tag?: string }) => {

@@ -42,7 +42,7 @@ export const commit: ReadonlyArray<Fault> = [
         text: `SIGKILL to the engine ${at(moment)}`, moment,
         act: async (scene) => {
           const pid = await scene.engine()
-          await scene.strike(["engine.exited"], () => { process.kill(pid, "SIGKILL") })
+          scene.strike(["engine.exited"], () => { process.kill(pid, "SIGKILL") })
         }
       }
     }

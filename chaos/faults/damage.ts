@@ -1,7 +1,7 @@
 /** Bytes on the disk that are not those that were written: in the newest checkpoint while the engine is down, in the cache of latents. */
 import { closeSync, existsSync, openSync, readdirSync, readSync, statSync, truncateSync, writeSync } from "node:fs"
 import { join } from "node:path"
-import { stepOf } from "../../src/checkpoint/layout.ts"
+import { stepOf, temporaryPrefix } from "../../src/checkpoint/layout.ts"
 import type { Draw } from "../draw.ts"
 import { isOf, variantOf } from "../fingerprint.ts"
 import { at, type Fault, type Moment, type Scene, type Shape } from "../fault.ts"
@@ -28,10 +28,12 @@ const withTwoCheckpoints = (draw: Draw, { commits, steps, variants }: Shape): Mo
   return { _tag: "Step", variant, step: draw.whole(second.step, last.step - 2) }
 }
 
+/** The newest of several checkpoints; null while there are fewer than two, or one is being written, that would be newer in a moment. */
 const newestCheckpoint = (runDir: string): string | null => {
   const dir = join(runDir, "checkpoints")
-  const steps = existsSync(dir) ? readdirSync(dir).flatMap((name) => stepOf(name) ?? []).sort((a, b) => b - a) : []
-  return steps.length < 2 ? null : join(dir, readdirSync(dir).find((name) => stepOf(name) === steps[0])!)
+  const names = existsSync(dir) ? readdirSync(dir) : []
+  const committed = names.filter((name) => stepOf(name) !== undefined).sort()
+  return committed.length < 2 || names.some((name) => name.startsWith(temporaryPrefix)) ? null : join(dir, committed.at(-1)!)
 }
 
 const damaged = (name: string, says: string, damageOf: (draw: Draw) => { readonly text: string; readonly act: (path: string) => void }): Fault => ({
@@ -44,18 +46,24 @@ const damaged = (name: string, says: string, damageOf: (draw: Draw) => { readonl
     return {
       text: `${text} in a file of the newest checkpoint, and SIGKILL to the engine, ${at(moment)}`, moment,
       act: async (scene: Scene) => {
-        const checkpoint = await scene.eventually(() => newestCheckpoint(join(scene.runDir, moment.variant)))
+        const runDir = join(scene.runDir, moment.variant)
         const pid = await scene.engine()
-        // While the supervisor stands still nothing newer can be committed.
-        process.kill(scene.supervisor().pid, "SIGSTOP")
-        try {
-          const newest = newestCheckpoint(join(scene.runDir, moment.variant)) ?? checkpoint
-          const files = readdirSync(newest).sort()
-          act(join(newest, files[Math.floor(chosen * files.length)]!))
-          await scene.strike(["checkpoint.quarantined"], () => { process.kill(pid, "SIGKILL") })
-        } finally {
-          process.kill(scene.supervisor().pid, "SIGCONT")
-        }
+        await scene.eventually(() => {
+          if (newestCheckpoint(runDir) === null) return null
+          const supervisor = scene.supervisor().pid
+          // While the supervisor stands still nothing newer can be committed.
+          process.kill(supervisor, "SIGSTOP")
+          try {
+            const newest = newestCheckpoint(runDir)
+            if (newest === null) return null
+            const files = readdirSync(newest).sort()
+            act(join(newest, files[Math.floor(chosen * files.length)]!))
+            scene.strike(["checkpoint.quarantined"], () => { process.kill(pid, "SIGKILL") })
+            return true
+          } finally {
+            process.kill(supervisor, "SIGCONT")
+          }
+        })
       },
       complaints: ({ events }) => events.some(({ type }) => type === "checkpoint.quarantined") ? [] : ["the damaged checkpoint was not put aside"]
     }

@@ -18,7 +18,7 @@ export const disk: ReadonlyArray<Fault> = [{
         const { disk } = scene
         if (disk === null) throw new Error("a trial on a full disk needs a disk of its own")
         const before = scene.supervisor().position()
-        await scene.strike(["checkpoint.failed"], () => disk.fill(leave, keeps))
+        scene.strike(["checkpoint.failed"], () => disk.fill(leave, keeps))
         await scene.eventually(() => refusals(scene.supervisor().said(before)) >= times ? true : null)
         disk.release()
       }

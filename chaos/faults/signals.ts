@@ -6,7 +6,7 @@ const dead = ["engine.exited"] as const
 
 const killEngine = (signal: NodeJS.Signals) => async (scene: Scene) => {
   const pid = await scene.engine()
-  await scene.strike(dead, () => { process.kill(pid, signal) })
+  scene.strike(dead, () => { process.kill(pid, signal) })
 }
 
 const engineDies = (name: string, signal: NodeJS.Signals, says: string): Fault => ({
@@ -36,7 +36,7 @@ const stops = (times: 1 | 2): Fault => ({
       text: `${signal} ${times === 1 ? "once" : "twice"} ${at(moment)}, then the same command`, moment,
       act: async (scene) => {
         const before = scene.now()
-        await scene.strike(["signal.received"], () => scene.signal(signal))
+        scene.strike(["signal.received"], () => scene.signal(signal))
         if (times === 1) return
         await scene.until(({ type }) => type === "signal.received", before)
         scene.signal(signal)
@@ -57,7 +57,7 @@ export const signals: ReadonlyArray<Fault> = [
         text: `SIGSTOP to the engine ${at(moment)}`, moment,
         act: async (scene) => {
           const pid = await scene.engine()
-          await scene.strike(["engine.hung"], () => { process.kill(pid, "SIGSTOP") })
+          scene.strike(["engine.hung"], () => { process.kill(pid, "SIGSTOP") })
         }
       }
     }
@@ -72,7 +72,7 @@ export const signals: ReadonlyArray<Fault> = [
           let killed: number | undefined
           for (let kills = 0; kills < times; kills++) {
             const pid = await scene.engine(killed)
-            await scene.strike(dead, () => { process.kill(pid, "SIGKILL") })
+            scene.strike(dead, () => { process.kill(pid, "SIGKILL") })
             killed = pid
           }
         }
