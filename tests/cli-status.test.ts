@@ -10,6 +10,7 @@ import { runningView } from "../src/cli/status-view.ts"
 import { plain } from "../src/cli/terminal.ts"
 import { displayWidth } from "../src/formats/text-table.ts"
 import { socketPath } from "../src/runtime/control-socket.ts"
+import { assertDocument } from "./cli-json-shapes.ts"
 import { say } from "./cli-collecting-terminal.ts"
 
 const actor = { depth: 0, state: "idle" as const, detail: null, up_seconds: 6360, restarts: 0, mailbox: null, handles: null, last_seconds: 24 }
@@ -74,7 +75,7 @@ describe("rae status, running", () => {
   it("exit 0; the document as the run gave it", async () => {
     const { code, out } = await ask("--json")
     assert.strictEqual(code, 0)
-    assert.deepStrictEqual(JSON.parse(out.join("\n")), status)
+    assert.deepStrictEqual(assertDocument("status", out.join("\n")), status)
   })
 
   it("of the variant that trains; of another, what is on disk", async () => {

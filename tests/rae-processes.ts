@@ -52,6 +52,8 @@ export interface Ended {
 export interface RaeProcess {
   readonly pid: number
   readonly ended: Promise<Ended>
+  /** What it has said so far. */
+  readonly stdout: () => string
   readonly kill: (signal: NodeJS.Signals) => void
 }
 
@@ -105,7 +107,7 @@ export const makeWorkplace = () => {
       child.once("error", failed)
       child.once("close", (code, signal) => done({ code, signal, stdout, stderr }))
     })
-    return { pid: child.pid!, ended, kill: (signal) => void child.kill(signal) }
+    return { pid: child.pid!, ended, stdout: () => stdout, kill: (signal) => void child.kill(signal) }
   }
 
   const rae = (words: ReadonlyArray<string>, options?: StartOptions): Promise<Ended> => start(words, options).ended

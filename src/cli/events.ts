@@ -5,6 +5,7 @@ import { padEnd, padStart, truncate } from "../formats/text-table.ts"
 import type { EventsInput } from "./commands.ts"
 import { followEvents, readEvents } from "./event-files.ts"
 import { clock, utc } from "./quantities.ts"
+import { foldRepeats } from "./repeats.ts"
 import { findRun, runsDirectory, type RunDirectory } from "./run-directory.ts"
 import type { Paint, Style, Terminal } from "./terminal.ts"
 
@@ -65,17 +66,24 @@ export const row = (event: StampedEvent, { columns, paint, time, whole }: Look):
   return `${before}${paint(styles[event.level], padEnd(event.level, widths.level))}${after}${truncate(detail(event, whole), Math.max(10, room))}`.trimEnd()
 }
 
+/** In place of rows that say the same as the one above, but for their numbers. */
+const repeated = (times: number, last: StampedEvent, { paint, time }: Look): string =>
+  `${padStart(String(last.seq), widths.seq)}  ${time(new Date(last.time))}  ${paint("dim", `the same ${times === 1 ? "once" : `${times} times`} more`)}`
+
 export const events = async ({ operand, values }: EventsInput, terminal: Terminal): Promise<number> => {
   const run = findRun(operand, runsDirectory(values["runs-dir"]))
   const keep = selects(values, run)
   const look = (): Look => ({ columns: terminal.outColumns(), time: terminal.outIsTerminal ? clock : utc, paint: terminal.paintOut, whole: run.variant === null })
-  const print = (event: StampedEvent) => terminal.out(values.json ? JSON.stringify({ schema: 1, ...event }) : row(event, look()))
+  const plain = (event: StampedEvent) => terminal.out(values.json ? JSON.stringify({ schema: 1, ...event }) : row(event, look()))
+  const folded = values.json || values["no-fold"] ? null : foldRepeats(plain, (times, last) => terminal.out(repeated(times, last, look())))
+  const print = folded === null ? plain : folded.next
 
   if (!values.json) terminal.out(titles(look()))
   const newest = (await readEvents(run.home, { last: 1 }))[0]?.seq ?? 0
   const beforeFollowing = values.follow && values.after === undefined && values.since === undefined ? linesBeforeFollowing : undefined
   const present = await readEvents(run.home, { after: values.after, last: values.lines ?? beforeFollowing, keep: (event) => event.seq <= newest && keep(event) })
   for (const event of present) print(event)
+  folded?.flush()
   if (values.follow) for await (const event of followEvents(run.home, { after: Math.max(newest, values.after ?? 0) })) if (keep(event)) print(event)
   return 0
 }

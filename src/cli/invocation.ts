@@ -1,6 +1,7 @@
 /** From the words of the command line to what is to be done; no command is loaded yet. */
 import { parse, takeWord, type Flags, type Parsed } from "./arguments.ts"
 import { commands, globalFlags, type Command, type Group } from "./commands.ts"
+import { topics } from "./explanations.ts"
 import { commandHelp, fullHelp, groupHelp } from "./help.ts"
 import { nearest } from "../config/nearest.ts"
 import type { ColorChoice, Paint } from "./terminal.ts"
@@ -38,7 +39,9 @@ const resolve = (words: ReadonlyArray<string>, command: Command, path: string): 
 }
 
 const resolveGroup = (words: ReadonlyArray<string>, group: Group): Invocation => {
-  const [name, rest] = takeWord(words, globalFlags)
+  const [name, rest] = takeWord(words, Object.assign({}, globalFlags, ...group.commands.map(({ flags }) => flags)) as Flags)
+  const byDefault = group.commands.find((each) => each.name === group.byDefault)
+  if (name === undefined && byDefault !== undefined && !has(words, "--help", "-h")) return resolve(words, byDefault, `${group.name} ${byDefault.name}`)
   if (name === undefined) {
     if (!has(words, "--help", "-h")) throw new UsageError(`missing command after \`${group.name}\``, `one of ${group.commands.map((each) => each.name).join(", ")}`)
     return { _tag: "Print", lines: (paint) => groupHelp(group, paint) }
@@ -57,6 +60,7 @@ export const interpret = (words: ReadonlyArray<string>, version: string): Invoca
     }
     return { _tag: "Print", lines: (paint) => fullHelp(version, paint) }
   }
+  if (name === "help" && rest[0] !== undefined && rest[0] in topics) return interpret(["explain", ...rest], version)
   if (name === "help") return interpret([...rest, "--help"], version)
   const chosen = find(commands, name, "")
   return "commands" in chosen ? resolveGroup(rest, chosen) : resolve(rest, chosen, name)

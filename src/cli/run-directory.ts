@@ -55,14 +55,16 @@ const children = (dir: string): ReadonlyArray<string> => {
 }
 
 /** Last written to: its description changes with its state, its event log with every line. */
-const lastChange = (dir: string): number => {
+export const lastChange = (dir: string): number => {
   const logs = readdirSync(dir).includes("events") ? readdirSync(join(dir, "events")) : []
   return Math.max(...["run.json", ...logs.map((log) => join("events", log))].map((name) => statSync(join(dir, name), { throwIfNoEntry: false })?.mtimeMs ?? 0))
 }
 
+/** Runs and studies, not their variants. */
+export const allRuns = (runsDir: string): ReadonlyArray<RunDirectory> => children(runsDir).map((name) => openRun(resolve(runsDir, name))).filter((found) => found !== null)
+
 const newest = (runsDir: string): RunDirectory => {
-  const runs = children(runsDir).map((name) => openRun(resolve(runsDir, name))).filter((found) => found !== null)
-  const found = runs.toSorted((a, b) => lastChange(b.home) - lastChange(a.home))[0]
+  const found = allRuns(runsDir).toSorted((a, b) => lastChange(b.home) - lastChange(a.home))[0]
   if (!found) throw new NoSuchRun(`no runs in ${runsDir}`, "`rae run CONFIG` makes one; --runs-dir or RAE_RUNS_DIR say where they are")
   return found
 }

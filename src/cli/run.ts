@@ -67,6 +67,7 @@ export const runWith = (supervise: Supervise) => async ({ operand: configFile = 
 }
 
 export const run = async (input: RunInput, terminal: Terminal): Promise<number> => {
+  if (input.values.detach) return (await import("./run-detached.ts")).runDetached(input, terminal)
   const { superviseStudy } = await import("../../actors/supervise.ts")
   return await runWith(superviseStudy)(input, terminal)
 }

@@ -1,5 +1,6 @@
 /** `rae status [RUN]`: from the run itself over its socket, or, where nobody answers, from what it left on disk. */
 import { basename, dirname, join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import * as Goodput from "../../actors/goodput.ts"
 import { makeIncidents } from "../../actors/incidents.ts"
 import type { StampedEvent } from "../../actors/journal.ts"
@@ -9,7 +10,8 @@ import { askControl, NotRunning } from "../runtime/control-client.ts"
 import type { StatusInput } from "./commands.ts"
 import { readEvents } from "./event-files.ts"
 import { eventLine } from "./event-line.ts"
-import { clock } from "./quantities.ts"
+import { openLiveBlock } from "./live-block.ts"
+import { clock, utc } from "./quantities.ts"
 import { resumeCommand } from "./resume-command.ts"
 import { findRun, openRun, runsDirectory, type RunDirectory } from "./run-directory.ts"
 import { runningView, stoppedView, type Stopped } from "./status-view.ts"
@@ -72,18 +74,44 @@ const stoppedDocument = ({ description, failures, goodput, name, state, variants
   config_file: description.config_file, created_at: description.created_at, variants, last_failures: failures, goodput
 })
 
-export const status = async ({ operand, values }: StatusInput, terminal: Terminal): Promise<number> => {
+/** One look: lines for the screen or the document, and the exit code. */
+const look = async (operand: string | undefined, values: StatusInput["values"], terminal: Terminal, columns: number) => {
   const run = findRun(operand, runsDirectory(values["runs-dir"]))
   const live = await askStatus(run)
-  const columns = terminal.outColumns()
-  if (live !== null) {
-    if (values.json) terminal.out(JSON.stringify(live, null, 2))
-    else for (const line of runningView(live, new Date(), columns, terminal.paintOut)) terminal.out(line)
-    return 0
-  }
+  if (live !== null) return { code: 0, document: live as object, lines: () => runningView(live, new Date(), columns, terminal.paintOut), help: null }
   const stopped = await read(run, terminal)
-  if (values.json) terminal.out(JSON.stringify(stoppedDocument(stopped), null, 2))
-  else for (const line of stoppedView(stopped, columns, terminal.paintOut)) terminal.out(line)
-  if (stopped.state !== "done") terminal.err(`  = help: \`${resumeCommand(stopped.description.config_file, basename(run.home), dirname(run.home))}\` goes on from the last checkpoint`)
-  return 3
+  const { config_file } = stopped.description
+  const help = stopped.state === "done" ? null : `  = help: \`${resumeCommand(config_file, basename(run.home), dirname(run.home))}\` goes on from the last checkpoint`
+  return { code: 3, document: stoppedDocument(stopped), lines: () => stoppedView(stopped, columns, terminal.paintOut), help }
+}
+
+const watchMillis = 1000
+/** A look that takes its time: the time that it takes is not added to the pause. */
+const watch = async (operand: string | undefined, values: StatusInput["values"], terminal: Terminal): Promise<number> => {
+  let lines: ReadonlyArray<string> = []
+  const block = !values.json && terminal.live && terminal.outIsTerminal ? openLiveBlock(terminal, () => lines) : null
+  try {
+    while (true) {
+      const next = sleep(watchMillis)
+      const seen = await look(operand, values, terminal, block === null ? terminal.outColumns() : terminal.errColumns() - 1)
+      if (values.json) terminal.out(JSON.stringify(seen.document))
+      else if (block === null) for (const line of [`${utc(new Date())}`, ...seen.lines(), ""]) terminal.out(line)
+      lines = seen.lines()
+      block?.flush()
+      if (seen.code !== 0) return seen.code
+      await next
+    }
+  } finally {
+    block?.close()
+    if (block !== null) for (const line of lines) terminal.out(line)
+  }
+}
+
+export const status = async ({ operand, values }: StatusInput, terminal: Terminal): Promise<number> => {
+  if (values.watch) return watch(operand, values, terminal)
+  const { code, document, help, lines } = await look(operand, values, terminal, terminal.outColumns())
+  if (values.json) terminal.out(JSON.stringify(document, null, 2))
+  else for (const line of lines()) terminal.out(line)
+  if (help !== null) terminal.err(help)
+  return code
 }
