@@ -39,7 +39,8 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   "src/eval": ["src/tensor", "src/nn", "src/models", "src/losses"],
   actors: ["src/random", "src/formats", "src/runtime", "src/config", "src/tensor", "src/checkpoint", "src/nn", "src/models", "src/losses", "src/data", "src/train", "src/eval"],
   "src/report": ["src/formats", "src/runtime"],
-  "src/cli": ["actors", "src/config", "src/checkpoint", "src/runtime", "src/formats", "src/report"]
+  "src/dashboard": ["src/report", "src/runtime"],
+  "src/cli": ["actors", "src/config", "src/checkpoint", "src/runtime", "src/formats", "src/report", "src/dashboard"]
 }
 
 describe("import rules", () => {

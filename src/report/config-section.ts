@@ -5,7 +5,14 @@ import type { RunRecord } from "./record.ts"
 
 const cell = (value: string | null): Html => value === null ? html`<td class="none">–</td>` : html`<td><code>${value}</code></td>`
 
-export const configSection = (runs: ReadonlyArray<RunRecord>, labels: ReadonlyArray<string>): Html => {
+/** Those that have begun: of the others nothing is known that could differ. */
+const begun = (runs: ReadonlyArray<RunRecord>, labels: ReadonlyArray<string>) => {
+  const known = runs.flatMap((run, i) => (run.description.config === null && run.description.created_at === null ? [] : [{ run, label: labels[i]! }]))
+  return { runs: known.map(({ run }) => run), labels: known.map(({ label }) => label) }
+}
+
+export const configSection = (all: ReadonlyArray<RunRecord>, allLabels: ReadonlyArray<string>): Html => {
+  const { labels, runs } = begun(all, allLabels)
   const configs = runs.map(({ description }) => description.config)
   const differences = configDifferences(configs)
   const first = [...flatConfig(configs.find((config) => config !== null) ?? {})]
@@ -16,7 +23,9 @@ ${differences.map(({ key, values }) => html`<tr><th scope="row"><code>${key}</co
 ${first.length === 0 ? html`<p class="note">n/a: no config was recorded</p>` : html`<details><summary>the whole config${runs.length > 1 ? ` of ${labels[configs.findIndex((config) => config !== null)]}` : ""}, ${first.length} keys</summary><table><tbody>${first.map(([key, value]) => html`<tr><th scope="row"><code>${key}</code></th><td><code>${value}</code></td></tr>`)}</tbody></table></details>`}`
 }
 
-export const environmentSection = (runs: ReadonlyArray<RunRecord>, labels: ReadonlyArray<string>): Html => {
+export const environmentSection = (all: ReadonlyArray<RunRecord>, allLabels: ReadonlyArray<string>): Html => {
+  const { labels, runs } = begun(all, allLabels)
+  if (runs.length === 0) return html`<p class="note">n/a: nothing was recorded</p>`
   const facts = runs.map(({ description: d }) => ({
     created: d.created_at, config: d.config_file, overrides: d.sets.join(" ") || null, data: d.data ?? "drawn pictures", profile: d.profile, device: d.device, precision: d.precision, libtorch: d.libtorch,
     weights: d.random_weights ? "random" : "pretrained", ...d.environment

@@ -10,7 +10,7 @@ export const incidentTable = (incidents: ReadonlyArray<Incident>, labelOf: (run:
   if (incidents.length === 0) return html`<p>Nothing went wrong.</p>`
   return html`
 <div class="wide"><table class="incidents"><thead><tr><th class="n">#</th><th>time (UTC)</th><th>run</th><th class="n">step</th><th>who</th><th>what happened</th><th>what was done</th><th>what came of it</th></tr></thead><tbody>
-${incidents.slice(0, most).map((incident, i) => html`<tr><td class="n"><span class="number ${incident.level === "error" ? "bad" : "mild"}">${i + 1}</span></td><td class="time">${clock(incident.time)}</td><td>${labelOf(incident.run)}</td><td class="n">${incident.step === null ? "n/a" : incident.step.toLocaleString("en-US")}</td><td>${incident.actor}</td><td>${incident.what}${incident.times > 1 ? html` <b>×${incident.times}</b>` : nothing}</td><td>${incident.done}</td><td>${incident.outcome}</td></tr>`)}
+${incidents.slice(0, most).map((incident, i) => html`<tr><td class="n"><span class="number ${incident.level === "error" ? "bad" : "mild"}">${i + 1}</span></td><td class="time">${clock(incident.time)}</td><td class="who">${labelOf(incident.run)}</td><td class="n">${incident.step === null ? "n/a" : incident.step.toLocaleString("en-US")}</td><td class="who">${incident.actor}</td><td>${incident.what}${incident.times > 1 ? html` <b>×${incident.times}</b>` : nothing}</td><td>${incident.done}</td><td>${incident.outcome}</td></tr>`)}
 </tbody></table></div>
 ${incidents.length > most ? html`<p class="note">${incidents.length - most} more: <code>rae events --level warn</code> has them all.</p>` : nothing}`
 }

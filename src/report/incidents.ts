@@ -57,7 +57,7 @@ export const makeIncidents = () => {
   let down: Array<Draft> = []
   let disk: Draft | null = null, paused: Draft | null = null, quarantined: Draft | null = null, stop: Draft | null = null
   /** Why the engine went down, in its own words: the supervisor's decision follows. */
-  let cause = ""
+  let cause = "", causeStep: number | null = null
 
   const add = (event: LogRecord, incident: Pick<Incident, "kind" | "what" | "done"> & Partial<Incident>): Draft => {
     const run = string(event, "run") ?? ""
@@ -116,20 +116,23 @@ export const makeIncidents = () => {
         break
       case "engine.exited":
         cause = `ended with ${string(event, "signal") ?? `code ${number(event, "code") ?? "unknown"}`}`
+        causeStep = step
         break
       case "engine.hung":
         cause = `silent for ${number(event, "silent_seconds")?.toFixed(1) ?? "n/a"} s${string(event, "op") === null ? "" : ` in ${string(event, "op")}`}`
+        causeStep = step
         break
       case "supervisor.child_down": {
         const offender = string(event, "offender") ?? "n/a"
         const reason = firstLine(string(event, "reason"))
         const lost = number(event, "lost_steps")
         down.push(add(event, {
-          kind: /not finite|passed over/.test(reason) ? "skipped step" : cause.startsWith("silent") ? "hang" : "restart", actor: offender,
+          kind: /not finite|passed over/.test(reason) ? "skipped step" : cause.startsWith("silent") ? "hang" : "restart", actor: offender, step: causeStep ?? reached.get(run) ?? null,
           what: cause === "" ? reason.replace(`${offender}: `, "") : cause,
           done: `restarted, ${string(event, "strategy") ?? "one-for-one"}, attempt ${number(event, "attempt") ?? "n/a"} of ${number(event, "max") ?? "n/a"}${lost === null ? "" : `; ${steps(lost)} to redo`}`
         }))
         cause = ""
+        causeStep = null
         break
       }
       case "supervisor.gave_up": add(event, { kind: "failed", what: firstLine(string(event, "reason")), done: `gave up restarting ${string(event, "offender") ?? "it"}` }); break

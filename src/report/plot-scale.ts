@@ -27,7 +27,9 @@ export const range = (values: ReadonlyArray<number>): readonly [low: number, hig
   const sorted = values.filter((value) => Number.isFinite(value)).toSorted((a, b) => a - b)
   if (sorted.length === 0) return null
   const cut = Math.floor(sorted.length / 100)
-  return [sorted[cut]!, sorted[sorted.length - 1 - cut]!]
+  const [low, high] = [sorted[cut]!, sorted[sorted.length - 1 - cut]!]
+  // What smoothing rounds is no change: a flat curve stays flat.
+  return high - low < Math.abs(high) * 1e-9 ? [high, high] : [low, high]
 }
 
 export const shortNumber = (n: number): string => {

@@ -11,7 +11,7 @@ p{margin:6px 0}.note,.lead{color:var(--dim);font-size:13px}.lead{font-size:14px}
 code,pre{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}pre{background:var(--soft);padding:9px 12px;border-radius:5px;overflow-x:auto;margin:6px 0}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:13px;width:100%}th,td{text-align:left;padding:4px 9px 4px 0;border-bottom:1px solid var(--line);vertical-align:top}
 thead th{color:var(--dim);font-weight:600;white-space:nowrap}tbody th{font-weight:600}.figures td,.figures thead th,.n{text-align:right;font-variant-numeric:tabular-nums}.figures thead th:first-child,.figures .word{text-align:left}
-.figures td:not(.word){white-space:nowrap}.figures tbody th{overflow-wrap:anywhere;min-width:7em}.time{white-space:nowrap;font-variant-numeric:tabular-nums}.incidents td{overflow-wrap:anywhere}.incidents .n,.incidents .time{overflow-wrap:normal}td.none{color:var(--dim)}
+.figures td:not(.word){white-space:nowrap}.figures tbody th{overflow-wrap:anywhere;min-width:7em}.time{white-space:nowrap;font-variant-numeric:tabular-nums}.incidents td{overflow-wrap:anywhere}.incidents .n,.incidents .time,.incidents .who{overflow-wrap:normal}.incidents .who{white-space:nowrap}td.none{color:var(--dim)}
 details{margin:10px 0}summary{cursor:pointer;color:var(--dim)}
 .curves{display:grid;grid-template-columns:repeat(auto-fit,minmax(400px,1fr));gap:14px 24px}figure{margin:0}figcaption{font-size:13px;font-weight:600}
 svg{max-width:100%;display:block}svg text{font:11px system-ui,sans-serif;fill:var(--dim)}.curve svg{width:100%;height:auto}
