@@ -1,5 +1,6 @@
 /**
  * npm run parity -- FILE.safetensors … [--json] [--precision fp32|bf16]
+ * npm run parity -- --encoder DIR … [--json]                               encoders instead: encoder-parity.ts
  *
  * Runs the project's own step on golden files and prints the error of every output against its tolerance.
  * Exit 0: all within; 1: one beyond; 2: a file that cannot be used, or wrong usage.
@@ -18,13 +19,17 @@ const fail = (message: string): never => {
 
 const options = (() => {
   try {
-    return parseArgs({ allowPositionals: true, options: { json: { type: "boolean", default: false }, precision: { type: "string", default: "fp32" } } })
+    return parseArgs({ allowPositionals: true, options: { json: { type: "boolean", default: false }, precision: { type: "string", default: "fp32" }, encoder: { type: "string", multiple: true, default: [] } } })
   } catch (error) {
     return fail((error as Error).message)
   }
 })()
-const { positionals: files, values: { json, precision } } = options
-if (files.length === 0) fail("no file given; usage: npm run parity -- FILE.safetensors … [--json] [--precision fp32|bf16]")
+const { positionals: files, values: { encoder, json, precision } } = options
+if (encoder.length > 0) {
+  const { printEncoders } = await import("./encoder-parity.ts")
+  process.exit(printEncoders([...encoder, ...files], json))
+}
+if (files.length === 0) fail("no file given; usage: npm run parity -- FILE.safetensors … [--json] [--precision fp32|bf16], or --encoder DIR …")
 if (precision !== "fp32" && precision !== "bf16") fail(`unknown precision ${precision}; expected fp32 or bf16`)
 
 const results = files.map((file) => {
