@@ -71,7 +71,7 @@ const main = async (): Promise<number> => {
   mkdirSync(dir, { recursive: true })
   const jobs = values.jobs ?? 1
   const settings: RunSettings = {
-    config: resolve(values.config ?? join(import.meta.dirname, "../configs/chaos.yaml")), profile: values.profile ?? null,
+    config: resolve(values.config ?? join(import.meta.dirname, "../configs/chaos.yaml")), profile: values.profile ?? (values.config === undefined ? "tiny" : null),
     data: values.data === undefined ? null : resolve(values.data), sets: values.set, jobs, dir
   }
   const common = { settings, seed: values.seed ?? 1, kinds: among, json: values.json, out, say: (line: string) => void process.stderr.write(`${line}\n`) }
