@@ -88,24 +88,43 @@ describe("sources", () => {
   })
 })
 
-describe("a thread of its own", () => {
-  const inThreads = samplePool(1)
+describe("a process of its own", () => {
+  const inProcess = samplePool(1)
   const jobs = (["file", "drawing"] as const).flatMap((kind) => [null, 3].map((epoch): SampleJob =>
     ({ kind, index: 0, path: kind === "file" ? goldenImage("colour.jpg") : "drawn/x/0", size: 8, epoch, draws })))
 
   it("makes the samples that this one makes", async () => {
-    const made = await Promise.all(jobs.map(inThreads))
+    const made = await Promise.all(jobs.map(inProcess))
     assert.deepStrictEqual(made, await Promise.all(jobs.map(makeSample)))
   })
 
   it("says what went wrong, and goes on", async () => {
     const [job] = jobs as [SampleJob]
     const rejection = (promise: Promise<unknown>) => promise.then(() => assert.fail("should reject"), (cause: unknown) => cause)
-    const corrupt = await rejection(inThreads({ ...job, index: 4, path: "/nowhere.png" }))
+    const corrupt = await rejection(inProcess({ ...job, index: 4, path: "/nowhere.png" }))
     assert.instanceOf(corrupt, CorruptSample)
     assert.deepStrictEqual([corrupt.index, corrupt.path, corrupt.problem, corrupt.reason], [4, "/nowhere.png", "vanished", "vanished: ENOENT"])
-    assert.match(String(await rejection(inThreads({ ...job, path: "a\0b" }))), /without null bytes/)
-    assert.strictEqual((await inThreads(job)).pixels.length, 192)
+    assert.match(String(await rejection(inProcess({ ...job, path: "a\0b" }))), /without null bytes/)
+    assert.strictEqual((await inProcess(job)).pixels.length, 192)
+  })
+
+  it("dies of an image alone: the image is the corrupt one, whatever else was in hand", async () => {
+    const crashing = samplePool(1, join(import.meta.dirname, "crashing-decoder.ts"))
+    const drawing = jobs[2]!
+    const wanted = Array.from({ length: 12 }, (_, index): SampleJob => ({ ...drawing, index, path: index % 5 === 2 ? `crash/${index}` : `drawn/x/${index}` }))
+    const made = await Promise.allSettled(wanted.map(crashing))
+    const failed = made.flatMap((result, index) => result.status === "rejected" ? [{ index, cause: result.reason as CorruptSample }] : [])
+    assert.deepStrictEqual(failed.map(({ index }) => index), [2, 7])
+    for (const { cause, index } of failed) assert.deepInclude(cause, { _tag: "CorruptSample", index, path: `crash/${index}`, reason: "corrupt: it crashes the decoder (SIGSEGV)" })
+    const sound = await Promise.all(wanted.filter(({ path }) => !path.startsWith("crash")).map(makeSample))
+    assert.deepStrictEqual(made.flatMap((result) => result.status === "fulfilled" ? [result.value] : []), sound)
+    assert.strictEqual((await crashing(drawing)).index, 0, "and goes on")
+  })
+
+  it("that does not start is no fault of an image", async () => {
+    const cause: unknown = await samplePool(1, "/nowhere/decoder.ts")(jobs[0]!).then(() => assert.fail("should reject"), (error: unknown) => error)
+    assert.notInstanceOf(cause, CorruptSample)
+    assert.match(String(cause), /ended with code 1 before it could serve/)
   })
 
   it("is none where none is wanted", () => assert.strictEqual(samplePool(0), makeSample))

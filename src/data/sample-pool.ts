@@ -1,65 +1,117 @@
 /**
- * Makes samples in threads of their own. Resizing one photograph takes 1 to 3 ms of JavaScript, and the thread that asks is the
- * one that drives libtorch.
+ * Makes samples in processes of their own. Resizing one photograph takes 1 to 3 ms of JavaScript, and the thread that asks is the one that
+ * drives libtorch; and where an image crashes the decoder, a process is all that it takes along.
  *
- * The threads start with the first sample, keep no process alive, and are shared by all sources that are given the pool. One
- * that dies fails what it had in hand; the next sample starts another.
+ * The processes start with the first sample, keep no other alive, end with the one that asks, and are shared by all sources that are given
+ * the pool. When one dies, what it had in hand is made again, one sample at a time: the one with which it dies once more is the cause.
  */
+import { type ChildProcess, fork } from "node:child_process"
 import { availableParallelism } from "node:os"
-import { Worker } from "node:worker_threads"
+import { fileURLToPath } from "node:url"
 import { CorruptSample } from "./corrupt-sample.ts"
-import { makeSample, type SampleMaker } from "./sample-job.ts"
-import type { Reply, Request } from "./sample-worker.ts"
+import { makeSample, type SampleJob, type SampleMaker } from "./sample-job.ts"
+import type { Reply, Request } from "./sample-process.ts"
 import type { Sample } from "./source.ts"
 
-/** A thread makes 300 crops of 256 pixels a second; most cores belong to libtorch. */
-const mostThreads = Math.max(1, Math.floor(availableParallelism() / 4))
+/** A process makes 300 crops of 256 pixels a second; most cores belong to libtorch. */
+const mostProcesses = Math.max(1, Math.floor(availableParallelism() / 4))
 
 interface Asked {
+  readonly job: SampleJob
   readonly resolve: (sample: Sample) => void
   readonly reject: (cause: Error) => void
+  /** It was in hand when a process died. */
+  suspect: boolean
 }
 
-interface Thread {
-  readonly worker: Worker
-  readonly asked: Map<number, Asked>
-}
-
-const start = (pool: Array<Thread | undefined>, slot: number): Thread => {
-  const asked = new Map<number, Asked>()
-  const worker = new Worker(new URL("./sample-worker.ts", import.meta.url))
-  const thread: Thread = { worker, asked }
-  const fail = (cause: Error): void => {
-    if (pool[slot] === thread) pool[slot] = undefined
-    for (const { reject } of asked.values()) reject(cause)
-    asked.clear()
-  }
-  worker.on("message", (reply: Reply) => {
-    const waiting = asked.get(reply.id)
-    asked.delete(reply.id)
-    if (asked.size === 0) worker.unref()
-    if (reply.kind === "sample") waiting?.resolve(reply.sample)
-    else waiting?.reject(reply.kind === "corrupt" ? new CorruptSample(reply.fields) : new Error(reply.message))
-  })
-  worker.on("error", (cause) => fail(cause instanceof Error ? cause : new Error(String(cause))))
-  worker.on("exit", (code) => fail(new Error(`image thread ended with code ${code}`)))
-  return pool[slot] = thread
-}
-
-/** As makeSample, in one of at most so many threads; with 0 in the thread that asks. */
-export const samplePool = (wanted: number): SampleMaker => {
-  if (wanted === 0) return makeSample
-  const threads = Math.min(wanted, mostThreads)
-  const pool: Array<Thread | undefined> = []
+/** One process after another, as they die, and what is asked of them. */
+const decoder = (entry: string) => {
+  const waiting: Array<Asked> = []
+  const inHand = new Map<number, Asked>()
+  let suspects = 0
   let serial = 0
-  return (job) => {
-    const id = serial++
-    const slot = id % threads
-    const { asked, worker } = pool[slot] ?? start(pool, slot)
-    return new Promise((resolve, reject) => {
-      asked.set(id, { resolve, reject })
-      worker.ref()
-      worker.postMessage({ id, job } satisfies Request, [])
-    })
+  let running: { readonly child: ChildProcess; isUp: boolean } | undefined
+
+  const send = (child: ChildProcess) => {
+    while (waiting.length > 0 && (suspects === 0 || inHand.size === 0)) {
+      const asked = waiting.shift()!
+      const id = serial++
+      inHand.set(id, asked)
+      child.send({ id, job: asked.job } satisfies Request, () => undefined) // one that is gone is heard of by its exit
+    }
   }
+
+  const start = (): ChildProcess => {
+    const child = fork(entry, { serialization: "advanced", execArgv: [], stdio: ["ignore", "ignore", "ignore", "ipc"] })
+    const started = { child, isUp: false }
+    running = started
+    child.on("message", (reply: Reply) => {
+      started.isUp = true
+      if (reply.kind === "ready") return
+      const asked = inHand.get(reply.id)
+      if (asked === undefined) return
+      inHand.delete(reply.id)
+      if (asked.suspect) suspects--
+      if (reply.kind === "sample") asked.resolve(reply.sample)
+      else asked.reject(reply.kind === "corrupt" ? new CorruptSample(reply.fields) : new Error(reply.message))
+      if (waiting.length > 0) send(child)
+      else if (inHand.size === 0) letGo(child)
+    })
+    child.once("error", (cause) => {
+      if (child.pid !== undefined) return // its exit follows
+      running = undefined
+      over(false, cause.message)
+    })
+    child.once("close", (code, signal) => {
+      if (running === started) running = undefined
+      over(started.isUp, `${signal ?? `code ${code}`}`)
+    })
+    return child
+  }
+
+  const over = (wasUp: boolean, how: string) => {
+    const held = [...inHand.values()]
+    inHand.clear()
+    if (!wasUp) {
+      // The decoder itself does not start: no image is to blame.
+      for (const asked of [...held, ...waiting.splice(0)]) asked.reject(new Error(`image process ended with ${how} before it could serve`))
+      suspects = 0
+      return
+    }
+    const [alone] = held
+    if (held.length === 1 && alone!.suspect) {
+      suspects--
+      alone!.reject(new CorruptSample({ index: alone!.job.index, path: alone!.job.path, problem: "corrupt", reason: `corrupt: it crashes the decoder (${how})` }))
+    } else {
+      for (const asked of held) if (!asked.suspect) { asked.suspect = true; suspects++ }
+      waiting.unshift(...held)
+    }
+    if (waiting.length > 0) send(hold(start()))
+  }
+
+  return (job: SampleJob): Promise<Sample> => new Promise((resolve, reject) => {
+    waiting.push({ job, resolve, reject, suspect: false })
+    send(hold(running?.child ?? start()))
+  })
+}
+
+/** Keeps this process alive while something is asked of that one. */
+const hold = (child: ChildProcess): ChildProcess => {
+  child.ref()
+  child.channel?.ref()
+  return child
+}
+const letGo = (child: ChildProcess): void => {
+  child.unref()
+  child.channel?.unref()
+}
+
+const defaultEntry = fileURLToPath(new URL("./sample-process.ts", import.meta.url))
+
+/** As makeSample, in one of at most so many processes; with 0 in the thread that asks. `entry` is what the processes run. */
+export const samplePool = (wanted: number, entry: string = defaultEntry): SampleMaker => {
+  if (wanted === 0) return makeSample
+  const decoders = Array.from({ length: Math.min(wanted, mostProcesses) }, () => decoder(entry))
+  let turn = 0
+  return (job) => decoders[turn++ % decoders.length]!(job)
 }

@@ -33,7 +33,7 @@ const trainingFields = {
   epochs: K.key(K.count, 200, "passes over the training images", "epochs"),
   batch_size: K.key(K.count, 16, "micro-batch: what goes through the networks together", "images"),
   global_seed: K.key(K.uint32, 0, "seed of every random draw"),
-  num_workers: K.key(K.natural, 4, "threads that decode and crop images, at most a quarter of the cores; 0: the thread that trains does it", "threads"),
+  num_workers: K.key(K.natural, 4, "processes that decode and crop images, at most a quarter of the cores; 0: the thread that trains does it", "processes"),
   ema_decay: K.key(K.fraction, 0.9999, "decay of the moving average of the decoder's weights, a step"),
   clip_grad: K.key(K.nonNegative, 1, "largest norm of the decoder's gradient; 0: no clipping"),
   sample_every: K.key(K.orNull(K.count), null, "when the published program draws samples; here a picture comes with every evaluation (`eval.eval_interval`, `eval.samples`), so a value is noted and changes nothing", "steps"),
