@@ -3,6 +3,7 @@
  *
  *   step   seconds per phase of the training step          --config F --profile paper|tiny --precision bf16|fp32 --batch N --steps N --json
  *   race   the same step against one in plain PyTorch      --reference bench_step.py --python PY, alternating in one run, same environment
+ *   recovery  kill to next step, a standing engine noticed, what supervision costs a step   --config F --profile tiny --kills N
  *   ops    an operation call, a message between actors, an event
  *   checkpoint   stall, writing against dd, verifying, loading     --config F --profile paper|tiny --dir DIR --rounds N --json
  */
@@ -17,13 +18,13 @@ const { positionals, values } = parseArgs({
   options: {
     config: { type: "string", default: "configs/base.yaml" }, profile: { type: "string", default: "paper" }, precision: { type: "string", default: "bf16" },
     batch: { type: "string", default: "2" }, steps: { type: "string", default: "4" }, device: { type: "string", default: "cpu" }, json: { type: "boolean", default: false },
-    reference: { type: "string" }, python: { type: "string", default: "python3" }, pythonpath: { type: "string" }, dir: { type: "string" }, rounds: { type: "string", default: "2" }
+    reference: { type: "string" }, python: { type: "string", default: "python3" }, pythonpath: { type: "string" }, dir: { type: "string" }, rounds: { type: "string", default: "2" }, kills: { type: "string", default: "20" }
   }
 })
 export type Values = typeof values
 
 const benches: Readonly<Record<string, () => Promise<{ readonly run: (values: Values) => Promise<void> }>>> = {
-  step: () => import("./step.ts"), race: () => import("./race.ts"), ops: () => import("./ops.ts"), checkpoint: () => import("./checkpoint.ts")
+  step: () => import("./step.ts"), race: () => import("./race.ts"), ops: () => import("./ops.ts"), checkpoint: () => import("./checkpoint.ts"), recovery: () => import("./recovery.ts")
 }
 const chosen = benches[positionals[0] ?? ""]
 if (chosen === undefined) {

@@ -1,0 +1,78 @@
+/**
+ * What a death of the engine costs, by real kills of real processes, and what supervision costs while nothing dies.
+ *
+ * A run of the tiny profile goes on while its engine is killed again and again, at moments spread over the steps; times are those of its event log.
+ */
+import { spawn } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { followEvents } from "../src/runtime/event-reader.ts"
+import type { StampedEvent } from "../actors/journal.ts"
+import type { Values } from "./main.ts"
+import { stepOverhead } from "./step-overhead.ts"
+
+const checkout = resolve(import.meta.dirname, "..")
+const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+const spread = (values: ReadonlyArray<number>) => ({ median: median(values), worst: Math.max(...values), count: values.length })
+/** No two kills at the same place of a step. */
+const pause = (kill: number) => 20 + (kill * 37) % 200
+
+const settings = (values: Values) => `extends: ${resolve(values.config)}
+training: { epochs: 100000, log_interval: 1 }
+eval: { eval_interval: 0 }
+checkpoint: { every_steps: 20 }
+supervision: { max_restarts: 1000, max_without_progress: 1000, within_seconds: 1 }
+`
+
+/** Kills the engine of one run so many times; milliseconds from each kill to what came of it. */
+const killAgainAndAgain = async (values: Values) => {
+  const root = mkdtempSync(join(tmpdir(), "rae-recovery-"))
+  const config = join(root, "recovery.yaml")
+  writeFileSync(config, settings(values))
+  const run = spawn(join(checkout, "bin/rae"), ["run", config, "--profile", values.profile === "paper" ? "tiny" : values.profile], {
+    cwd: checkout, stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, RAE_RUNS_DIR: join(root, "runs"), XDG_CACHE_HOME: join(root, "cache") }
+  })
+  const ended = new Promise<void>((done) => run.once("close", () => done()))
+  const noticed: Array<number> = [], up: Array<number> = [], stepped: Array<number> = [], lost: Array<number> = []
+  let killed: number | null = null, engine = 0, kills = 0
+  try {
+    for await (const record of followEvents(join(root, "runs", "recovery"), { after: 0, pollMillis: 5, signal: AbortSignal.timeout(540_000) })) {
+      const event = record as unknown as StampedEvent
+      const since = killed === null ? 0 : Date.parse(event.time) - killed
+      if (event.type === "engine.started") engine = event.pid
+      if (event.type === "engine.exited") noticed.push(since)
+      if (event.type === "supervisor.child_down") lost.push(event.lost_steps ?? 0)
+      if (event.type === "engine.ready" && killed !== null) up.push(since)
+      if (event.type !== "train.step" || (killed !== null && since < 0)) continue
+      // Steps that were on their way when it was killed come before the news of its end.
+      if (killed !== null && noticed.length < kills) continue
+      if (killed !== null) stepped.push(since)
+      killed = null
+      if (kills === Number(values.kills)) break
+      await sleep(pause(kills++))
+      killed = Date.now()
+      process.kill(engine, "SIGKILL")
+    }
+  } finally {
+    run.kill("SIGTERM")
+    await ended
+    rmSync(root, { recursive: true })
+  }
+  return { noticed_ms: spread(noticed), engine_ready_ms: spread(up), next_step_ms: spread(stepped), lost_steps: spread(lost) }
+}
+
+export const run = async (values: Values): Promise<void> => {
+  const overhead = await stepOverhead()
+  const kills = await killAgainAndAgain(values)
+  const figures = { ...kills, ...overhead }
+  const line = (name: string, { count, median: middle, worst }: ReturnType<typeof spread>, unit: string) => `${name.padEnd(34)} ${middle.toFixed(0)} ${unit} (worst of ${count}: ${worst.toFixed(0)})`
+  process.stdout.write(values.json ? `${JSON.stringify(figures)}\n` : [
+    line("death of the engine noticed after", kills.noticed_ms, "ms"), line("next engine ready after", kills.engine_ready_ms, "ms"),
+    line("next training step done after", kills.next_step_ms, "ms"), line("steps done again", kills.lost_steps, "steps"),
+    `${"an event, in the step's path".padEnd(34)} ${overhead.event_us.toFixed(1)} µs`,
+    `${"supervision of a step".padEnd(34)} ${overhead.supervision_us.toFixed(0)} µs, ${(overhead.supervision_us / 100).toFixed(2)} % of a step of 10 ms`, ""
+  ].join("\n"))
+  process.exit(0)
+}
