@@ -12,10 +12,11 @@ import type { ImageSource } from "../src/data/source.ts"
 import { actor } from "../src/runtime/actor.ts"
 import type { Device } from "../src/tensor/dtype.ts"
 import * as T from "../src/tensor/ops.ts"
-import { scope, withOwner } from "../src/tensor/scope.ts"
+import { scope } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
 import { type Event, make as event } from "./events.ts"
 import { faultable } from "./fault-points.ts"
+import { owned } from "./ownership.ts"
 import { engineChildren } from "./tree.ts"
 
 /** One batch; its receiver takes the images over, and disposes them. */
@@ -100,8 +101,10 @@ export const dataLoader = (options: Options) => {
           if (pictures instanceof CorruptSample) return yield* new TooManyCorrupt({ max: maxCorrupt, paths: [...corrupt.keys(), pictures.message] })
           report(pictures)
           if (corrupt.size > maxCorrupt) return yield* new TooManyCorrupt({ max: maxCorrupt, paths: [...corrupt].map(([path, reason]) => `${path}: ${reason}`) })
-          return new Batch(withOwner("data_loader", () => toImages(pictures.pixels, pictures.samples.length, size, device)), pictures.samples)
-        })
+          return new Batch(yield* owned("data_loader", () => toImages(pictures.pixels, pictures.samples.length, size, device)), pictures.samples)
+        }),
+        /** Every image found unreadable since this engine began, and why. */
+        unreadable: () => Effect.sync(() => Array.from(corrupt, ([path, reason]) => ({ path, reason })))
       })
     })
   })

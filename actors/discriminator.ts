@@ -16,7 +16,9 @@ export const discriminatorActor = (state: TrainingState) => actor({
       judge: (recon: Tensor, draws: Tensor, microBatch: number) => owned("discriminator", () => role.judge(recon, draws, microBatch)),
       learn: (fake: Tensor, images: Tensor, drawsFake: Tensor, drawsReal: Tensor, microBatch: number) =>
         owned("discriminator", () => role.learn(fake, images, drawsFake, drawsReal, microBatch)),
-      saved: () => owned("discriminator", () => ({ state: role.state(), counters: role.counters() }))
+      saved: () => owned("discriminator", () => ({ state: role.state(), counters: role.counters() })),
+      /** Goes back to the last snapshot. */
+      restored: () => owned("discriminator", () => { state.restore(role) })
     })
   })
 })

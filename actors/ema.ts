@@ -15,9 +15,12 @@ export const emaActor = (state: TrainingState) => actor({
     const role = yield* owned("ema", () => state.ema())
     return faultable("ema", {
       follow: (weights: ReadonlyMap<string, Tensor>) => owned("ema", () => role.follow(weights)),
+      distance: (weights: ReadonlyMap<string, Tensor>) => owned("ema", () => role.distance(weights)),
       /** Aliases of the averaged weights; the asker frees them. */
       weights: () => owned("ema", () => new Map([...role.weights()].map(([name, weight]) => [name, detach(weight)] as const))),
-      saved: () => owned("ema", () => ({ state: role.state(), counters: role.counters() }))
+      saved: () => owned("ema", () => ({ state: role.state(), counters: role.counters() })),
+      /** Goes back to the last snapshot. */
+      restored: () => owned("ema", () => { state.restore(role) })
     })
   })
 })

@@ -110,7 +110,11 @@ const load = Effect.fnUntraced(function*(options: Options, handle: ChildHandle<t
     if (plan !== null) options.emit(event("checkpoint.loaded", options.run, {
       step: plan.step, path: plan.path, bytes: plan.manifest.files.reduce((sum, { size }) => sum + size, 0), written_at: plan.manifest.written_at
     }))
-    options.emit(event("train.dry_step", options.run, { seconds: loaded.dry_step_seconds }))
+    options.emit(event("train.dry_step", options.run, { seconds: loaded.dry_step_seconds, bytes: loaded.dry_step_bytes, micro_batch: loaded.micro_batch }))
+    const wanted = options.request.config.training.batch_size
+    if (loaded.micro_batch < wanted) options.emit(event("train.micro_batch", options.run, {
+      step: loaded.step, from: wanted, to: loaded.micro_batch, reason: "the dry step ran out of memory", rolled_back_to: null
+    }))
     options.emit(event("engine.ready", options.run, { pid: handle.pid, step: loaded.step, seconds: (performance.now() - started) / 1000, libtorch: loaded.libtorch }))
     return { loaded, resumedFrom: plan === null ? null : { step: plan.step, hash: plan.manifest.hash } }
   }
@@ -136,9 +140,9 @@ export const train = (options: Options, { handle }: LiveEngine) =>
   ], { concurrency: "unbounded" }).pipe(Effect.flatMap(([trained]) => trained))
 
 /** Names of what no restart cures: the run ends with the error itself. */
-const hopeless = new Set(["InvalidWeights", "NoDevice", "InvalidData", "CheckpointDamaged", "CheckpointForeign"])
-/** The same of what ends training: the images are what they are. */
-const hopelessKinds = new Set(["TooManyCorrupt"])
+const hopeless = new Set(["InvalidWeights", "NoDevice", "InvalidData", "CheckpointDamaged", "CheckpointForeign", "StopTookTooLong"])
+/** The same of what ends training: the images are what they are, and so are the memory and the config. */
+const hopelessKinds = new Set(["TooManyCorrupt", "OutOfMemory", "Diverged"])
 export const onFailure = (error: unknown) => {
   const isHopeless = error instanceof TrainingFailed ? hopelessKinds.has(error.kind)
     : typeof error === "object" && error !== null && "_tag" in error && hopeless.has(String(error._tag))

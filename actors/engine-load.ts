@@ -15,7 +15,7 @@ import { InvalidWeights as WeightsDoNotFit } from "../src/models/check-weights.t
 import { encoderSpec } from "../src/models/encoder.ts"
 import type { LatentStatistics } from "../src/models/latent-statistics.ts"
 import { lpipsSpec } from "../src/models/lpips.ts"
-import { requireDevice } from "../src/tensor/device.ts"
+import { memoryStats, requireDevice, resetPeakMemory } from "../src/tensor/device.ts"
 import { TensorError } from "../src/tensor/errors.ts"
 import * as T from "../src/tensor/ops.ts"
 import { reclaim, scope, withOwner } from "../src/tensor/scope.ts"
@@ -26,6 +26,7 @@ import { ReconstructionLoss } from "../src/train/reconstruction-loss.ts"
 import { trainStep } from "../src/train/step.ts"
 import * as Protocol from "./engine-protocol.ts"
 import { type ImageSources, openSources } from "./image-sources.ts"
+import { isOutOfMemory } from "./ownership.ts"
 import { beginning } from "./progress.ts"
 import { filesOf, hashWeights, initialWeights, readStatistics } from "./role-weights.ts"
 import { type TrainedRoles, TrainingState } from "./training-state.ts"
@@ -52,7 +53,11 @@ export interface Prepared {
   readonly state: TrainingState
   readonly latentShape: readonly [tokens: number, width: number]
   readonly parameters: number
+  /** Images that go through the networks together: the config's, or fewer where the dry step found too little memory. */
+  readonly microBatch: number
   readonly drySeconds: number
+  /** The most memory that tensors took in the dry step, state and frozen networks included. */
+  readonly dryBytes: number
 }
 
 const checkDevice = (device: Device) => Effect.try({
@@ -81,7 +86,7 @@ const openImages = Effect.fnUntraced(function*(request: Protocol.LoadRequest) {
 const weightsError = (path: string, step: number) => (cause: unknown) => {
   if (cause instanceof Protocol.CheckpointDamaged) return cause
   if (cause instanceof WeightsDoNotFit) return new Protocol.InvalidWeights({ path: cause.file, problems: cause.message.split("\n").slice(1).map((line) => line.trim()), help: "use the published file of this size, or other sizes in the config" })
-  if (cause instanceof TensorError && cause.code === "out_of_memory") return new Protocol.TrainingFailed({ kind: "out_of_memory", reason: cause.message, step })
+  if (cause instanceof TensorError && cause.code === "out_of_memory") return new Protocol.TrainingFailed({ kind: "OutOfMemory", reason: `not even one image at a time finds memory: ${cause.message}`, step })
   if (cause instanceof TensorError) return new Protocol.InvalidWeights({ path, problems: [cause.message], help: "fetch the file again; it must be a whole file of weights, safetensors or PyTorch" })
   throw cause
 }
@@ -105,11 +110,30 @@ export const makeFrozen = (config: RunConfig, device: Device): Frozen => withOwn
 const dispose = ({ discriminator, ema, generator }: TrainedRoles) => { for (const role of [generator, discriminator, ema]) role.dispose() }
 
 /** One whole step with every phase on, on noise, by roles that are thrown away: what it would run out of in epoch 8, it runs out of now. */
-const dryStep = (roles: TrainedRoles, frozen: Frozen, config: RunConfig, setup: Setup, device: Device, tokens: number, width: number): void => {
+const dryStep = (roles: TrainedRoles, frozen: Frozen, config: RunConfig, setup: Setup, device: Device, tokens: number, width: number, microBatch: number): void => {
   const { data: { image_size: size }, training: { global_batch_size: count } } = config
   const draws = drawsFor({ seed: 0, step: 0, samples: Array.from({ length: count }, (_, i) => i), tokens, width, noiseTau: config.stage_1.params.noise_tau, discUpdates: config.gan.loss.disc_updates })
   const images = T.to(T.randomUniform([0, 0, 0, 0], [count, 3, size, size]), { device })
-  runDirect(trainStep(direct({ ...roles, encoder: frozen.encoder, reconstruction: frozen.reconstruction }), { images, latents: null, draws }, setup.allPhases, setup.hyperparameters))
+  runDirect(trainStep(direct({ ...roles, encoder: frozen.encoder, reconstruction: frozen.reconstruction }), { images, latents: null, draws }, setup.allPhases, { ...setup.hyperparameters, microBatch }))
+}
+
+/** The largest micro-batch, halved from the config's, that memory suffices for; the roles are gone afterwards. Throws where one image is too many. */
+const largestThatFits = (wanted: number, begun: TrainedRoles, state: TrainingState, tryStep: (roles: TrainedRoles, microBatch: number) => void) => {
+  let roles = begun
+  for (let microBatch = wanted; ; microBatch = Math.ceil(microBatch / 2)) {
+    resetPeakMemory()
+    const started = performance.now()
+    try {
+      tryStep(roles, microBatch)
+      dispose(roles)
+      return { microBatch, drySeconds: (performance.now() - started) / 1000, dryBytes: memoryStats().peak }
+    } catch (error) {
+      // Of a step that broke off, roles may be left with anything in them.
+      reclaim("load")
+      if (!isOutOfMemory(error) || microBatch === 1) throw error
+    }
+    roles = { generator: state.generator(), discriminator: state.discriminator(), ema: state.ema() }
+  }
 }
 
 export const prepare = Effect.fnUntraced(function*(request: Protocol.LoadRequest) {
@@ -129,20 +153,13 @@ export const prepare = Effect.fnUntraced(function*(request: Protocol.LoadRequest
   const saved = request.resume === null ? null : yield* readPlace(request.resume)
   return yield* Effect.try({
     try: (): Prepared => withOwner("load", () => {
-      const roles = saved === null ? state.initial() : state.empty()
-      try {
-        if (saved !== null) state.fill(roles, saved.dir, saved.manifest, saved.progress)
-        state.capture(roles, saved?.progress ?? beginning)
-        const started = performance.now()
-        scope(() => dryStep(roles, frozen, config, setup, device, tokens, width))
-        const parameters = [...roles.generator.state()].filter(([name]) => name.startsWith("optimizer.decoder.m.")).reduce((sum, [, tensor]) => sum + tensor.size, 0)
-        return {
-          request, device, sources, stepsPerEpoch: sampler.batchesPerEpoch, sampler, setup, frozen, state, latentShape: [tokens, width], parameters,
-          drySeconds: (performance.now() - started) / 1000
-        }
-      } finally {
-        dispose(roles)
-      }
+      const begun = saved === null ? state.initial() : state.empty()
+      if (saved !== null) state.fill(begun, saved.dir, saved.manifest, saved.progress)
+      state.capture(begun, saved?.progress ?? beginning)
+      const parameters = [...begun.generator.state()].filter(([name]) => name.startsWith("optimizer.decoder.m.")).reduce((sum, [, tensor]) => sum + tensor.size, 0)
+      const dry = largestThatFits(config.training.batch_size, begun, state, (roles, microBatch) =>
+        scope(() => dryStep(roles, frozen, config, setup, device, tokens, width, microBatch)))
+      return { request, device, sources, stepsPerEpoch: sampler.batchesPerEpoch, sampler, setup, frozen, state, latentShape: [tokens, width], parameters, ...dry }
     }),
     catch: weightsError("the decoder", saved?.progress.step ?? 0)
   })

@@ -58,6 +58,8 @@ export const Loaded = Schema.Struct({
   step: Schema.Int, steps: Schema.Int, steps_per_epoch: Schema.Int, images: Schema.Int, held_out: Schema.Int,
   /** Tensors of one checkpoint, in bytes: what the next checkpoint will need on the disk. */
   state_bytes: Schema.Finite, parameters: Schema.Int, libtorch: Schema.String, precision: Schema.String, dry_step_seconds: Schema.Finite,
+  /** The most memory that tensors took in the dry step, and how many images at a time it left room for. */
+  dry_step_bytes: Schema.Finite, micro_batch: Schema.Int,
   /** Names of the native operations by id, for the report of a hang. */
   operations: Schema.Array(Schema.String),
   /** Frozen weights, by hash: they are referenced, never copied into a checkpoint. */

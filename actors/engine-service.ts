@@ -11,7 +11,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ChildStatus } from "../src/runtime/child-spec.ts"
-import { rootCause, supervisor, type Supervisor } from "../src/runtime/supervisor.ts"
+import { Escalated, NoProgress, rootCause, supervisor, type Supervisor, TooManyRestarts } from "../src/runtime/supervisor.ts"
 import type { SupervisionEvent } from "../src/runtime/supervision-event.ts"
 import { libtorchVersion } from "../src/tensor/device.ts"
 import { TensorError } from "../src/tensor/errors.ts"
@@ -19,6 +19,7 @@ import { opNames } from "../src/tensor/heartbeat.ts"
 import { live } from "../src/tensor/scope.ts"
 import { dataLoader, TooManyCorrupt } from "./data-loader.ts"
 import { discriminatorActor } from "./discriminator.ts"
+import { Diverged } from "./divergence.ts"
 import * as Environment from "./engine-environment.ts"
 import { emaActor } from "./ema.ts"
 import { type Prepared, prepare } from "./engine-load.ts"
@@ -28,6 +29,7 @@ import { type Event, make as event } from "./events.ts"
 import { doom, poison } from "./fault-points.ts"
 import { featureCache } from "./feature-cache.ts"
 import { generatorActor } from "./generator.ts"
+import { OutOfMemory } from "./ownership.ts"
 import { type Session, trainer } from "./trainer.ts"
 import { fileOf } from "./training-state.ts"
 import { engineChildren, engineTree, trainingTree } from "./tree.ts"
@@ -59,8 +61,24 @@ const supervision = (run: string, emit: (event: Event) => void) => (happened: Su
   if (happened.type === "gave_up") emit(event("supervisor.gave_up", run, { supervisor: name, context: happened.context, reason: happened.reason, offender: happened.offender }))
 }
 
-/** An unreadable image is replaced; too many of them are no fault of an actor, and no restart makes them readable. */
-const beyondRepair = (error: unknown) => rootCause(error) instanceof TooManyCorrupt ? "escalate" as const : undefined
+/**
+ * What no restart of actors cures: images that cannot be read, training that leads nowhere, memory that does not suffice, and a fault that came
+ * again and again at the same step.
+ */
+const beyondRepair = (error: unknown) => {
+  const cause = rootCause(error)
+  const hopeless = error instanceof NoProgress || [TooManyCorrupt, Diverged, OutOfMemory].some((kind) => cause instanceof kind)
+  return hopeless ? "escalate" as const : undefined
+}
+
+/** Why training ended, as the supervisor is told: where actors were restarted in vain, how often and where. */
+const failureOf = (error: unknown, step: number) => {
+  const cause = rootCause(error)
+  const kind = typeof cause === "object" && cause !== null && "_tag" in cause ? String(cause._tag) : "defect"
+  return new Protocol.TrainingFailed({ kind, reason: describe(vainRestarts(error) ?? cause), step })
+}
+const vainRestarts = (error: unknown): NoProgress | TooManyRestarts | undefined =>
+  error instanceof NoProgress || error instanceof TooManyRestarts ? error : error instanceof Escalated ? vainRestarts(error.cause) : undefined
 
 /** The engine's actors, in the order in which data flows. */
 const buildTree = Effect.fnUntraced(function*(prepared: Prepared, session: Session, emit: (event: Event) => void, onSnapshot: (step: number) => void) {
@@ -76,7 +94,7 @@ const buildTree = Effect.fnUntraced(function*(prepared: Prepared, session: Sessi
       encoder: JSON.stringify([frozen.hashes["encoder"], frozen.hashes["statistics"] ?? null, config.architecture.encoder, config.stage_1.params.encoder_input_size]),
       libtorch: JSON.stringify([libtorchVersion(), Environment.forEngine(prepared.device)]), device: prepared.device, precision: config.training.precision
     },
-    encode: (images) => frozen.encoder.features(images, config.training.batch_size), microBatch: config.training.batch_size
+    encode: (images, microBatch) => frozen.encoder.features(images, microBatch)
   })
   const evaluator = yield* evaluatorActor({
     run, runDir: request.run_dir, config, source: sources.heldOut, encoder: frozen.encoder, reconstruction: frozen.reconstruction, statistics: frozen.statistics,
@@ -90,7 +108,7 @@ const buildTree = Effect.fnUntraced(function*(prepared: Prepared, session: Sessi
     loader, cache, generator, discriminator, ema, evaluator, emit, onSnapshot
   })
   const training = supervisor({
-    ...trainingTree, onFailure: beyondRepair, onEvent: supervision(run, emit),
+    ...trainingTree, progress: { value: () => session.progress.step, max: trainingTree.intensity.max }, onFailure: beyondRepair, onEvent: supervision(run, emit),
     children: [
       { ...generator, shutdown: engineChildren.generator.shutdown }, { ...discriminator, shutdown: engineChildren.discriminator.shutdown },
       { ...ema, shutdown: engineChildren.ema.shutdown }, driver
@@ -120,23 +138,19 @@ export const engineHandlers = Effect.gen(function*() {
     const { config } = request
     const session: Session = {
       begin: Latch.makeUnsafe(), until: null, stopRequested: false, snapshotRequested: false, paused: false, done: Deferred.makeUnsafe(), skipped: new Set(),
-      progress: prepared.state.progress, savedStep: prepared.state.progress.step, writing: false
+      microBatch: prepared.microBatch, progress: prepared.state.progress, savedStep: prepared.state.progress.step, writing: false
     }
     const { training, tree } = yield* buildTree(prepared, session, emit, onSnapshot)
     running = { prepared, session, tree, training }
     // The tree's end is the end of training: whoever waits for it is told why.
     yield* tree.run(Effect.void).pipe(
       Effect.scoped,
-      Effect.onExit((exit) => {
-        const cause = exit._tag === "Failure" ? rootCause(Cause.squash(exit.cause)) : new Error("the actors stopped")
-        const kind = typeof cause === "object" && cause !== null && "_tag" in cause ? String(cause._tag) : "defect"
-        return Deferred.fail(session.done, new Protocol.TrainingFailed({ kind, reason: describe(cause), step: session.progress.step }))
-      }),
+      Effect.onExit((exit) => Deferred.fail(session.done, failureOf(exit._tag === "Failure" ? Cause.squash(exit.cause) : new Error("the actors stopped"), session.progress.step))),
       Effect.ignore, Effect.forkIn(home))
     const loaded: Protocol.Loaded = {
       step: prepared.state.progress.step, steps: prepared.setup.steps, steps_per_epoch: prepared.stepsPerEpoch,
       images: prepared.sources.training.count, held_out: prepared.sources.heldOut.count, state_bytes: prepared.state.bytes, parameters: prepared.parameters,
-      libtorch: libtorchVersion(), precision: config.training.precision, dry_step_seconds: prepared.drySeconds, operations: opNames(), frozen: prepared.frozen.hashes
+      libtorch: libtorchVersion(), precision: config.training.precision, dry_step_seconds: prepared.drySeconds, dry_step_bytes: prepared.dryBytes, micro_batch: prepared.microBatch, operations: opNames(), frozen: prepared.frozen.hashes
     }
     return loaded
   })

@@ -48,6 +48,10 @@ export interface Options {
 export class EvaluationFailed extends Schema.TaggedError<EvaluationFailed>()("EvaluationFailed", { reason: Schema.String }) {
   override get message() { return this.reason }
 }
+/** Nobody waits for the figures any more; `images` were measured. */
+export class EvaluationCutOff extends Schema.TaggedError<EvaluationCutOff>()("EvaluationCutOff", { images: Schema.Int }) {
+  override get message() { return `cut off after ${this.images} images` }
+}
 const failed = (cause: unknown) => new EvaluationFailed({ reason: cause instanceof Error ? cause.message : String(cause) })
 
 /** [B,3,S,S] in [0,1], rounded to 8 bits as if saved and read: what a picture file would hold. */
@@ -107,8 +111,8 @@ export const evaluatorActor = (options: Options) => {
     init: Effect.gen(function*() {
       yield* reclaimed("evaluator")
       return faultable("evaluator", {
-        /** `weights` are float32 and stay the asker's. */
-        evaluate: Effect.fnUntraced(function*(step: number, weights: ReadonlyMap<string, Tensor>) {
+        /** `weights` are float32 and stay the asker's; `wanted` is asked before every batch. */
+        evaluate: Effect.fnUntraced(function*(step: number, weights: ReadonlyMap<string, Tensor>, wanted: () => boolean) {
           const started = performance.now()
           const spec = decoderSpec(config.architecture.decoder)
           // Aliases: what needs no conversion is not copied.
@@ -117,6 +121,7 @@ export const evaluatorActor = (options: Options) => {
           let measuredImages = 0
           const shown: Array<{ readonly above: Tensor; readonly below: Tensor }> = []
           for (let start = 0; start < count; start += batchSize) {
+            if (!wanted()) return yield* new EvaluationCutOff({ images: measuredImages })
             const taken = yield* Effect.tryPromise({ try: () => originals(start), catch: failed })
             if (taken.count === 0) continue
             measuredImages += taken.count

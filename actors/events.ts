@@ -70,7 +70,18 @@ export const table = {
     supervisor: Schema.String, context: Schema.String, reason: Schema.String, offender: Schema.String
   }),
 
-  "train.dry_step": event("info", "trainer", "one step with every phase on has passed, on noise, and every bit is as before", { seconds }),
+  "train.dry_step": event("info", "trainer", "one step with every phase on has passed, on noise, and every bit is as before", {
+    seconds, bytes, micro_batch: Schema.Int
+  }),
+  "train.micro_batch": event("warn", "trainer", "memory did not suffice: fewer images go through the networks together, with the same gradients but for rounding", {
+    step, from: Schema.Int, to: Schema.Int, reason: Schema.String, rolled_back_to: Schema.NullOr(step)
+  }),
+  "train.not_finite": event("error", "trainer", "a loss or a gradient was not finite: the state is as before it, the step is passed over from now on", {
+    step, what: Schema.Literals(["loss", "generator", "discriminator"]), rolled_back_to: Schema.NullOr(step)
+  }),
+  "train.diverging": event("warn", "trainer", "a guard of adversarial training has held for `steps` steps (the config's `divergence` block)", {
+    step, guard: Schema.String, value: loss, limit: Schema.Finite, steps: Schema.Int
+  }),
   "train.phase": event("info", "trainer", "a part of the loss is on from this step", {
     step, phase: Schema.Literals(["lpips", "adversarial", "discriminator"])
   }),
@@ -90,6 +101,7 @@ export const table = {
   "eval.image_unreadable": event("warn", "evaluator", "a held-out image cannot be decoded, and is left out of the figures", {
     path: Schema.String, reason: Schema.String
   }),
+  "eval.cut_off": event("info", "evaluator", "an evaluation was broken off for a stop that was asked for", { step, images: Schema.Int }),
   "eval.failed": event("error", "evaluator", "an evaluation gave no figures; training goes on", { step, reason: Schema.String }),
 
   "snapshot.taken": event("debug", "trainer", "the state was copied to memory, ready to be written; training waited for `seconds`", {
@@ -127,6 +139,9 @@ export const table = {
   }),
   "data.image_replaced": event("warn", "data_loader", "a training image is unreadable; another one takes its place, always the same", {
     index: Schema.Int, path: Schema.String, reason: Schema.String, replacement: Schema.Int
+  }),
+  "data.unreadable": event("warn", "data_loader", "all training images that were found unreadable since the engine started, told when training ends", {
+    images: Schema.Array(Schema.Struct({ path: Schema.String, reason: Schema.String }))
   }),
   "data.upscaled": event("warn", "data_loader", "a training image is smaller than the crops", {
     path: Schema.String, width: Schema.Int, height: Schema.Int, needed: Schema.Int

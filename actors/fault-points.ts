@@ -2,7 +2,8 @@
  * Faults made on purpose in the engine's actors: by a test at a named call, `RAE_FAULT=generator.backward@5`, or by a rehearsal while a run trains.
  *
  * Grammar: `actor.operation@n`, several with commas; `@n+` means every call from the n-th on. After a colon what happens there, else it throws:
- * `:block` never returns from a native call, `:spin` never gives the thread back, `:memory` finds none left. Calls are counted over the life of
+ * `:block` never returns from a native call, `:spin` never gives the thread back, `:kill` ends the process, `:memory` finds none left;
+ * `trainer.batch@n:nan` makes the images of the n-th batch not a number. Calls are counted over the life of
  * the process, so a restarted actor does not throw again in the call that repeats the fifth. (The commit protocol, on the supervisor's side, has
  * failpoints of its own: src/checkpoint.)
  */
@@ -25,7 +26,9 @@ const forever = 2 ** 40
 const actions: Readonly<Record<string, Fault["happens"]>> = {
   throw: (place) => Effect.die(new Error(`fault point ${place}`)),
   block: () => Effect.sync(() => block(forever) as never),
+  nan: () => Effect.die(new Error("only a batch can be made not a number")),
   spin: () => Effect.sync(() => { for (;;) { /* holds the thread */ } }),
+  kill: () => Effect.sync(() => process.kill(process.pid, "SIGKILL") as never),
   memory: (place) => Effect.fail(outOfMemory(new TensorError("out_of_memory", "fault", place)))
 }
 
@@ -40,6 +43,11 @@ const faults = parse(process.env["RAE_FAULT"] ?? "")
 const faultAt = (place: string, call: number): Fault | undefined =>
   [...faults].find(([key, { from, to }]) => key.startsWith(`${place}@`) && call >= from && call <= to)?.[1]
 const calls = new Map<string, number>()
+const countedCall = (place: string): number => {
+  const call = (calls.get(place) ?? 0) + 1
+  calls.set(place, call)
+  return call
+}
 
 /** Actors that throw in their next operation, whichever it is. */
 const doomed = new Set<EngineChild>()
@@ -59,7 +67,7 @@ export const doom = (actor: string): boolean => {
 export const poison = (): void => { poisoned = true }
 /** Whether the batch at hand is the one; once. */
 export const takePoison = (): boolean => {
-  const taken = poisoned
+  const taken = poisoned || faultAt("trainer.batch", countedCall("trainer.batch")) !== undefined
   poisoned = false
   return taken
 }
@@ -70,8 +78,7 @@ export const faultable = <B extends Behaviour>(actor: EngineChild, behaviour: B)
     if (doomed.delete(actor)) return Effect.die(new Error(`fault injected into ${actor}.${name}`))
     if (faults.size === 0) return operation(...args)
     const place = `${actor}.${name}`
-    const call = (calls.get(place) ?? 0) + 1
-    calls.set(place, call)
+    const call = countedCall(place)
     return faultAt(place, call)?.happens(`${place}@${call}`) ?? operation(...args)
   })] as const
   // The same names with the same arguments and replies.

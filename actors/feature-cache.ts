@@ -11,11 +11,12 @@ import { type Encoding, featureKey } from "../src/data/feature-key.ts"
 import type { Sample } from "../src/data/source.ts"
 import { actor } from "../src/runtime/actor.ts"
 import * as T from "../src/tensor/ops.ts"
-import { scope, withOwner } from "../src/tensor/scope.ts"
+import { scope } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
 import { slices } from "../src/train/micro-batches.ts"
 import { type Event, make as event } from "./events.ts"
 import { faultable } from "./fault-points.ts"
+import { owned } from "./ownership.ts"
 import { engineChildren } from "./tree.ts"
 
 export interface Options {
@@ -28,9 +29,7 @@ export interface Options {
   readonly enabled: boolean
   readonly encoding: Omit<Encoding, "batchShape" | "place">
   /** [B,3,H,W] in [0,1] to clean latents [B,N,C], float32. */
-  readonly encode: (images: Tensor) => Tensor
-  /** Images that are encoded together. */
-  readonly microBatch: number
+  readonly encode: (images: Tensor, microBatch: number) => Tensor
   /** Tokens and width of a latent: [N, C]. */
   readonly shape: readonly [number, number]
   readonly device: "cpu" | `cuda:${number}`
@@ -62,12 +61,13 @@ export const featureCache = (options: Options) => {
     return { hits: status?.hits ?? 0, misses: status?.misses ?? 0, encoded, dropped: status?.corrupt ?? 0, bytes: status?.bytes ?? 0, enabled: cache !== null }
   }
 
-  const encodeBatch = (images: Tensor): Tensor => {
+  const encodeBatch = (images: Tensor, microBatch: number) => owned("feature_cache", () => {
+    const z = encode(images, microBatch)
     encoded += images.shape[0] ?? 0
-    return withOwner("feature_cache", () => encode(images))
-  }
+    return z
+  })
 
-  const fromDisk = (features: ReadonlyArray<Uint8Array>): Tensor => withOwner("feature_cache", () => scope(() => {
+  const fromDisk = (features: ReadonlyArray<Uint8Array>) => owned("feature_cache", () => scope(() => {
     const floats = new Float32Array(features.length * tokens * width)
     const bytes = new Uint8Array(floats.buffer)
     for (const [at, feature] of features.entries()) bytes.set(feature, at * tokens * width * 4)
@@ -78,8 +78,8 @@ export const featureCache = (options: Options) => {
     name: "feature_cache", capacity: engineChildren.feature_cache.capacity,
     init: Effect.gen(function*() {
       const cache = options.enabled ? yield* Effect.promise(() => openFeatureCache({ dir: options.dir, maxBytes: options.maxBytes, keepFree: options.keepFree })) : null
-      const keysOf = (samples: ReadonlyArray<Sample>, [, ...image]: ReadonlyArray<number>) =>
-        slices(samples.length, options.microBatch).flatMap(({ length, start }) =>
+      const keysOf = (samples: ReadonlyArray<Sample>, [, ...image]: ReadonlyArray<number>, microBatch: number) =>
+        slices(samples.length, microBatch).flatMap(({ length, start }) =>
           samples.slice(start, start + length).map(({ crop, hash }, place) => featureKey({ ...encoding, batchShape: [length, ...image], place }, hash, cropName(crop))))
 
       const store = Effect.fnUntraced(function*(open: FeatureCache, keys: ReadonlyArray<string>, z: Tensor) {
@@ -90,14 +90,14 @@ export const featureCache = (options: Options) => {
       })
 
       return faultable("feature_cache", {
-        /** Clean latents [B,N,C] of a batch's images; the images stay the asker's. */
-        features: Effect.fnUntraced(function*(images: Tensor, samples: ReadonlyArray<Sample>) {
-          if (cache === null) return latents(encodeBatch(images))
-          const keys = keysOf(samples, images.shape)
+        /** Clean latents [B,N,C] of a batch's images, encoded so many at a time; the images stay the asker's. */
+        features: Effect.fnUntraced(function*(images: Tensor, samples: ReadonlyArray<Sample>, microBatch: number) {
+          if (cache === null) return latents(yield* encodeBatch(images, microBatch))
+          const keys = keysOf(samples, images.shape, microBatch)
           const found = yield* Effect.promise(() => cache.read(keys))
-          if (found.kind === "hit") return latents(fromDisk(found.features))
+          if (found.kind === "hit") return latents(yield* fromDisk(found.features))
           for (const { message } of found.corrupt) emit(event("feature_cache.failed", run, { reason: message }))
-          const z = encodeBatch(images)
+          const z = yield* encodeBatch(images, microBatch)
           yield* store(cache, keys, z)
           return latents(z)
         }),

@@ -21,7 +21,9 @@ export const generatorActor = (state: TrainingState) => actor({
       weights: () => owned("generator", () => role.weights()),
       reconstruct: (z: Tensor, microBatch: number) => owned("generator", () => role.reconstruct(z, microBatch)),
       /** Its tensors and counters, lent to whoever takes the snapshot at this step boundary. */
-      saved: () => owned("generator", () => ({ state: role.state(), counters: role.counters() }))
+      saved: () => owned("generator", () => ({ state: role.state(), counters: role.counters() })),
+      /** Goes back to the last snapshot. */
+      restored: () => owned("generator", () => { state.restore(role) })
     })
   })
 })

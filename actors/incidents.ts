@@ -53,6 +53,9 @@ export const makeIncidents = () => {
         } else add(event, event.offender, event.reason, "gave up", { outcome: "the run ended" })
         break
       case "run.failed": add(event, "supervisor", event.message, "stopped the run", { outcome: "the run ended" }); break
+      case "train.not_finite": add(event, "trainer", `${event.what === "loss" ? "a loss" : `the ${event.what}'s gradient`} was not finite at step ${event.step}`, "passed the step over", { outcome: "training went on" }); break
+      case "train.micro_batch": add(event, "trainer", event.reason, `${event.to} instead of ${event.from} images at a time`, { outcome: "training went on" }); break
+      case "train.diverging": add(event, "trainer", `${event.guard} ${event.value} for ${event.steps} steps`, "said so", { outcome: "training went on" }); break
       case "eval.failed": add(event, "evaluator", event.reason, "went on without it", { outcome: "no figures for that step" }); break
       case "checkpoint.failed": {
         const action = `kept step ${event.step} in memory, next try in ${event.retry_seconds.toFixed(1)} s`

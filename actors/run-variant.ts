@@ -17,6 +17,7 @@ import { type Event, make as event } from "./events.ts"
 import type { Preloaded } from "./first-engine.ts"
 import type { PlannedVariant, RunPlan } from "./run-plan.ts"
 import type { RunStatus } from "./run-status.ts"
+import { StopTookTooLong } from "./run-errors.ts"
 import { supervisorTree } from "./tree.ts"
 
 export interface VariantRun {
@@ -90,6 +91,15 @@ export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
     return Effect.raceFirst(Keeper.launch(keeper, attempts, stores), Effect.as(options.stopping.await, null))
   })
 
+  /** What could not be saved in the time that a stop has is given up: who asked for the stop waits for it. */
+  const stopDeadline = Effect.fnUntraced(function*(live: Keeper.LiveEngine) {
+    const { stop_seconds: seconds } = variant.config.supervision
+    yield* options.stopping.await
+    yield* Effect.sleep(`${seconds} seconds`)
+    live.handle.kill("SIGKILL")
+    return yield* new StopTookTooLong({ seconds, step: status.step(), committed: checkpointer.committedStep() })
+  })
+
   const engineChild: Child = {
     name: "engine", restart: "transient", significant: true, shutdown: "30 seconds", onFailure: Keeper.onFailure,
     run: (ready) => Effect.gen(function*() {
@@ -101,9 +111,12 @@ export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
       yield* ready
       // Asked for while it was not held yet: what it was filled from is saved.
       if (options.stopping.isOpen()) return
-      const done = yield* Keeper.train({ ...keeper, onReport }, live)
-      yield* saver.ask.save(done.step).pipe(Effect.retry({ times: asksWhileRestarting, while: (error): error is ActorDown => error._tag === "ActorDown" }))
-      trained = done
+      const toTheEnd = Effect.gen(function*() {
+        const done = yield* Keeper.train({ ...keeper, onReport }, live)
+        yield* saver.ask.save(done.step).pipe(Effect.retry({ times: asksWhileRestarting, while: (error): error is ActorDown => error._tag === "ActorDown" }))
+        trained = done
+      })
+      yield* Effect.raceFirst(toTheEnd, stopDeadline(live))
     })
   }
 

@@ -11,7 +11,7 @@ import { notesOn } from "../src/config/notes.ts"
 import { defaultFeatureDir } from "../src/data/feature-cache.ts"
 import { Failpoints } from "../src/checkpoint/failpoints.ts"
 import { claimRunDir } from "../src/runtime/lock.ts"
-import { rootCause, type Supervisor } from "../src/runtime/supervisor.ts"
+import { NoProgress, rootCause, type Supervisor } from "../src/runtime/supervisor.ts"
 import type { Checkpointer } from "./checkpointer.ts"
 import { openExistingStores } from "./checkpoint-stores.ts"
 import * as Environment from "./engine-environment.ts"
@@ -203,7 +203,8 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
       onEngine, stopping, onTree: (supervised, saver) => { tree = supervised; checkpointer = saver }
     }).pipe(Effect.provideService(Failpoints, steering.hit), Effect.catch(Effect.fnUntraced(function*(error) {
       const cause = rootCause(error) as { readonly _tag?: string; readonly message?: string; readonly help?: string }
-      const reason = cause.message ?? String(cause)
+      const last = cause.message ?? String(cause)
+      const reason = error instanceof NoProgress ? vainRestarts(error, current.step(), last) : last
       journal.emit(event("run.failed", variant.run, { error: cause._tag ?? "Error", message: reason, step: current.step() }))
       yield* record(variant.dir, variant.run, { ...description, state: "failed", step: current.step(), restarts: counted() })
       yield* recordStudy("failed")
@@ -237,6 +238,10 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
   const outcome: StudyOutcome = { kind: done ? "done" : "stopped", signal, step: current.step(), table }
   return outcome
 }, Effect.scoped)
+
+/** The diagnosis of a run that the same fault stopped again and again. */
+const vainRestarts = ({ progress, restarts }: NoProgress, step: number, last: string) =>
+  `${restarts} restarts brought no checkpoint newer than ${progress < 0 ? "none" : `that of step ${progress}`}; the last failure, at step ${step}: ${last}`
 
 /** All that decides speed and bits of a run, besides its config. */
 const circumstances = ({ device, environment, libtorch }: RunJson.RunJson): Readonly<Record<string, string>> => ({ device, libtorch, ...environment })

@@ -9,31 +9,28 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type { RunConfig } from "../src/config/schema.ts"
-import { type ActorDown } from "../src/runtime/actor.ts"
 import type { Child } from "../src/runtime/child-spec.ts"
 import { monotonicMillisUnsafe } from "../src/runtime/monotonic.ts"
-import * as T from "../src/tensor/ops.ts"
-import { withOwner } from "../src/tensor/scope.ts"
-import type { Tensor } from "../src/tensor/tensor.ts"
-import type { Actors } from "../src/train/actors.ts"
-import { type Draws, drawsFor } from "../src/train/draws.ts"
 import type { ReconstructionLoss } from "../src/train/reconstruction-loss.ts"
-import { type StepResult, trainStep } from "../src/train/step.ts"
+import type { StepResult } from "../src/train/step.ts"
+import { breathe } from "./breathe.ts"
 import type { dataLoader } from "./data-loader.ts"
 import type { discriminatorActor } from "./discriminator.ts"
+import { Diverged, skippedInARow } from "./divergence.ts"
 import type { emaActor } from "./ema.ts"
 import type { Progress, Trained, TrainingFailed } from "./engine-protocol.ts"
 import type { evaluatorActor } from "./evaluator.ts"
 import { type Event, make as event } from "./events.ts"
-import { takePoison } from "./fault-points.ts"
 import type { featureCache } from "./feature-cache.ts"
+import { makeGanGuards } from "./gan-guards.ts"
 import type { generatorActor } from "./generator.ts"
 import * as LossSums from "./loss-sums.ts"
-import { adopted, owned, reclaimed } from "./ownership.ts"
+import { adopted, reclaimed } from "./ownership.ts"
 import { advanced } from "./progress.ts"
 import { StepLog } from "./step-log.ts"
 import type { Setup } from "./training-setup.ts"
 import type { TrainingState } from "./training-state.ts"
+import { makeTrainingStep } from "./training-step.ts"
 import { engineChildren } from "./tree.ts"
 
 /** What is asked of the trainer from outside; it outlives the trainer's incarnations. */
@@ -47,6 +44,8 @@ export interface Session {
   /** Held between two steps until it is false again, or a stop is asked for. */
   paused: boolean
   readonly done: Deferred.Deferred<Trained, TrainingFailed>
+  /** Images that go through the networks together: the config's, or as many as there is memory for. */
+  microBatch: number
   /** Steps to pass over; those found by this engine are added to those that the checkpoint names. */
   readonly skipped: Set<number>
   /** Reached, for the pulse. */
@@ -78,55 +77,13 @@ export interface Options {
   readonly onSnapshot: (step: number) => void
 }
 
-/** An actor that holds no state is asked again once it is back. */
-const again = <A, E>(ask: Effect.Effect<A, E | ActorDown>): Effect.Effect<A, E | ActorDown> =>
-  Effect.retry(ask, { times: 10, while: (error) => typeof error === "object" && error !== null && "_tag" in error && error._tag === "ActorDown" })
-
-/** Turns of the event loop that a request takes from the pipe to its handler, with some to spare; 10 µs each. */
-const turns = 10
-
-/** Steps are synchronous work: between two of them the event loop gets a turn, for requests, reports and the loader. */
-const breathe = Effect.callback<void>((resume) => {
-  let left = turns
-  const turn = () => {
-    left--
-    if (left === 0) resume(Effect.void)
-    else setImmediate(turn)
-  }
-  setImmediate(turn)
-})
-
 export const trainer = Effect.fnUntraced(function*(options: Options) {
   const clock = yield* Clock.Clock
-  const { cache, config, discriminator, ema, emit, generator, loader, reconstruction, run, session, setup, state, stepsPerEpoch } = options
+  const { cache, config, discriminator, ema, emit, generator, loader, run, session, setup, state, stepsPerEpoch } = options
   let busy = false
   let lastMillis: number | null = null
-
-  const actors = (samples: Parameters<typeof cache.ask.features>[1]): Actors<Effect.Effect<unknown, unknown>> => {
-    const mine = <A, E>(reply: Effect.Effect<A, E>) => adopted("trainer", reply)
-    return {
-      encoder: {
-        features: (images) => again(cache.ask.features(images, samples)).pipe(
-          Effect.map(({ z }) => z), mine,
-          // Only now: latents of such images must not get into the cache.
-          Effect.tap(() => Effect.sync(() => { if (takePoison()) T.mul_(images, Number.NaN) })))
-      },
-      generator: {
-        forward: (...args) => mine(generator.ask.forward(...args)),
-        adaptiveWeight: (...args) => generator.ask.adaptiveWeight(...args),
-        backward: (...args) => generator.ask.backward(...args),
-        update: () => generator.ask.update(),
-        weights: () => mine(generator.ask.weights()),
-        reconstruct: (...args) => mine(generator.ask.reconstruct(...args))
-      },
-      discriminator: {
-        judge: (...args) => mine(discriminator.ask.judge(...args)),
-        learn: (...args) => mine(discriminator.ask.learn(...args))
-      },
-      ema: { follow: (weights) => ema.ask.follow(weights) },
-      reconstruction: { judge: (...args) => owned("trainer", () => reconstruction.judge(...args)) }
-    }
-  }
+  const { attempt, rollBack } = makeTrainingStep(options)
+  const guards = makeGanGuards(config)
 
   /** False where a checkpoint is being written from the buffer, which stays as it is then. */
   const takeSnapshot = Effect.fnUntraced(function*(progress: Progress, reason: string) {
@@ -143,38 +100,25 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
     return true
   })
 
-  const drawn = (step: number): Draws => withOwner("trainer", () => drawsFor({
-    seed: config.training.global_seed, step, samples: Array.from({ length: config.training.global_batch_size }, (_, i) => i),
-    tokens: options.latentShape[0], width: options.latentShape[1], noiseTau: config.stage_1.params.noise_tau, discUpdates: config.gan.loss.disc_updates
-  }))
-
-  /** One step on the batch at this place. Where it fails its tensors are reclaimed by the next incarnation. */
-  const oneStep = Effect.fnUntraced(function*(progress: Progress) {
-    busy = true
-    const waited = performance.now()
-    const batch = yield* adopted("trainer", again(loader.ask.batch(progress.epoch, progress.position)))
-    const seconds = (performance.now() - waited) / 1000
-    const draws = drawn(progress.step)
-    const result: StepResult = yield* Effect.gen(() =>
-      trainStep(actors(batch.samples), { images: batch.images, latents: null, draws }, setup.phasesAt(progress.step), setup.hyperparameters))
-    for (const tensor of [batch.images, ...tensorsOf(draws)]) tensor.dispose()
-    busy = false
-    lastMillis = monotonicMillisUnsafe(clock)
-    return { ...result, seconds: { data: seconds, ...result.seconds } }
-  })
-
   const announcePhases = (step: number) => {
     const now = setup.phasesAt(step)
     const before = step === 0 ? { lpips: false, adversarial: false, discriminator: false } : setup.phasesAt(step - 1)
     for (const phase of ["lpips", "adversarial", "discriminator"] as const) if (now[phase] && !before[phase]) emit(event("train.phase", run, { step, phase }))
   }
 
+  /** False where a stop broke it off. */
   const evaluate = (step: number) => Effect.gen(function*() {
     const weights = yield* adopted("trainer", ema.ask.weights())
-    // The evaluator's failure is its own: training goes on without the figure.
-    yield* options.evaluator.ask.evaluate(step, weights).pipe(
-      Effect.catch((error) => Effect.sync(() => emit(event("eval.failed", run, { step, reason: error.message })))))
+    // The evaluator's failure is its own: training goes on without the figure. A stop does not wait for it.
+    const over = yield* options.evaluator.ask.evaluate(step, weights, () => !session.stopRequested).pipe(
+      Effect.as(true),
+      Effect.catch((error) => Effect.sync(() => {
+        const cutOff = error._tag === "EvaluationCutOff"
+        emit(cutOff ? event("eval.cut_off", run, { step, images: error.images }) : event("eval.failed", run, { step, reason: error.message }))
+        return !cutOff
+      })))
     for (const weight of weights.values()) weight.dispose()
+    return over
   })
 
   /** Work that could be lost has a limit where the config sets one: beyond it training waits for the disk. */
@@ -204,12 +148,42 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
     emit(event("train.resumed", run, { step }))
   })
 
+  /** A step that cannot be had: where to go on, the step itself being passed over from now on. */
+  const passOver = Effect.fnUntraced(function*(progress: Progress, what: NonNullable<StepResult["nonFinite"]>) {
+    const { step } = progress
+    session.skipped.add(step)
+    // Before the decoder's update nothing was written. After it decoder and average are a step ahead: all go back to where they belong together.
+    const back = what === "discriminator" ? yield* rollBack : null
+    emit(event("train.not_finite", run, { step, what, rolled_back_to: back?.step ?? null }))
+    const inARow = skippedInARow(session.skipped, step)
+    const { max_skipped: max } = config.divergence
+    return inARow > max ? yield* new Diverged({ step, reason: `a loss or a gradient was not finite in ${inARow} steps in a row (divergence.max_skipped: ${max})` }) : back ?? progress
+  })
+
+  /** What the guards of adversarial training make of a step. */
+  const watch = Effect.fnUntraced(function*(step: number, result: StepResult, emaDistance: number | null) {
+    for (const { guard, limit, steps, value } of guards.observe({ step, weight: result.weight, disc: result.losses.disc, emaDistance })) {
+      emit(event("train.diverging", run, { step, guard, value, limit, steps }))
+      if (config.divergence.action === "stop") return yield* new Diverged({ step, reason: `${guard} has been ${value} for ${steps} steps (limit ${limit})` })
+    }
+  })
+
+  const distanceOfAverage = Effect.gen(function*() {
+    const weights = yield* adopted("trainer", generator.ask.weights())
+    // A figure to watch is not worth a run that has just enough memory for its steps.
+    const distance = yield* ema.ask.distance(weights).pipe(Effect.catchTag("OutOfMemory", () => Effect.succeed(null)))
+    for (const weight of weights.values()) weight.dispose()
+    return distance
+  })
+
   const isDue = (step: number, every: number) => every > 0 && step % every === 0
 
   const loop = Effect.gen(function*() {
-    const log = new StepLog(config.training.global_batch_size)
+    let log = new StepLog(config.training.global_batch_size)
     let progress = state.progress
     for (const step of progress.skipped) session.skipped.add(step)
+    // It was saved but not marked done: what came after the last step may be missing.
+    let evaluated = progress.step < setup.steps || (yield* evaluate(progress.step))
     while (true) {
       const end = Math.min(session.until ?? setup.steps, setup.steps)
       if (progress.step >= end || session.stopRequested) break
@@ -219,19 +193,29 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
       if (session.stopRequested) break
       const { step } = progress
       announcePhases(step)
-      const result = session.skipped.has(step) ? null : yield* oneStep(progress)
-      if (result !== null && result.nonFinite !== null) {
-        session.skipped.add(step)
-        return yield* Effect.die(new Error(`the ${result.nonFinite}'s gradient was not finite at step ${step}; the step is passed over`))
+      busy = true
+      const outcome = session.skipped.has(step) ? null : yield* attempt(progress)
+      busy = false
+      lastMillis = monotonicMillisUnsafe(clock)
+      const retryFrom = outcome === null ? null : outcome._tag === "Smaller" ? outcome.from : outcome.result.nonFinite === null ? null : yield* passOver(progress, outcome.result.nonFinite)
+      if (retryFrom !== null) {
+        // What is done again is counted again.
+        if (retryFrom.step !== step) log = new StepLog(config.training.global_batch_size)
+        progress = retryFrom
+        session.progress = retryFrom
+        continue
       }
+      const result = outcome?._tag === "Done" ? outcome.result : null
       if (result !== null) log.add(result)
       const next = advanced(progress, result, stepsPerEpoch)
       session.progress = next
       const ended = next.epoch !== progress.epoch
-      if (!log.empty && (isDue(next.step, config.training.log_interval) || next.step === end)) emit(event("train.step", run, { step: next.step, epoch: progress.epoch, ...log.flush() }))
+      const logged = !log.empty && (isDue(next.step, config.training.log_interval) || next.step === end)
+      if (logged) emit(event("train.step", run, { step: next.step, epoch: progress.epoch, ...log.flush() }))
+      if (result !== null) yield* watch(next.step, result, logged ? yield* distanceOfAverage : null)
       if (ended) emit(event("train.epoch", run, { step: next.step, epoch: progress.epoch, losses: next.last_epoch }))
       progress = next
-      if (isDue(next.step, config.eval.eval_interval) || next.step === setup.steps) yield* evaluate(next.step)
+      if (isDue(next.step, config.eval.eval_interval) || next.step === setup.steps) evaluated = yield* evaluate(next.step)
       const due = isDue(next.step, config.checkpoint.every_steps) || (ended && isDue(next.epoch, config.training.checkpoint_interval))
       if ((due || session.snapshotRequested) && next.step < end) {
         if (yield* takeSnapshot(progress, session.snapshotRequested ? "asked for" : "interval")) session.snapshotRequested = false
@@ -241,7 +225,10 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
     while (state.progress.step !== progress.step && !(yield* takeSnapshot(progress, session.stopRequested ? "stopped" : "end"))) yield* Effect.sleep("5 millis")
     const usage = yield* cache.ask.usage()
     emit(event("feature_cache.used", run, usage))
-    const finished = progress.step >= setup.steps
+    const images = yield* loader.ask.unreadable()
+    if (images.length > 0) emit(event("data.unreadable", run, { images }))
+    // Without its figures the last step is not the end: they are made up for when the run goes on.
+    const finished = progress.step >= setup.steps && evaluated
     const partial = LossSums.means(progress)
     yield* Deferred.succeed(session.done, { step: progress.step, finished, means: Object.keys(partial).length === 0 ? progress.last_epoch : partial })
   })
@@ -260,6 +247,3 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
   }
   return child
 })
-
-const tensorsOf = ({ augFake, augGenerator, augReal, noise }: Draws): ReadonlyArray<Tensor> =>
-  [...(noise === null ? [] : [noise.sigma, noise.normal]), augGenerator, ...augFake, ...augReal]

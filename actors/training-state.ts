@@ -134,10 +134,15 @@ export class TrainingState {
   }
 
   #filled<R extends Role>(role: R): R {
+    this.restore(role)
+    return role
+  }
+
+  /** Fills a role from the buffer. */
+  restore(role: Role): void {
     const state = role.state()
     this.snapshot.restore(state)
     role.load(state, this.#progress.counters)
-    return role
   }
 
   /** Fills roles from a checkpoint's files; every tensor's bytes must be those that the manifest names. Throws CheckpointDamaged. */

@@ -92,10 +92,11 @@ const supervised = Effect.gen(function*() {
   return median(times)
 })
 
+const encode = Schema.encodeUnknownSync(Report)
+
 /** Made, queued, and encoded for the pipe, all on the thread that trains. */
 const eventInEngine = Effect.gen(function*() {
   const queue = yield* Queue.unbounded<Report>()
-  const encode = Schema.encodeUnknownSync(Report)
   const times: Array<number> = []
   for (let round = 0; round < rounds; round++) {
     const started = performance.now()

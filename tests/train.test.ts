@@ -83,8 +83,10 @@ describe("a training step", () => {
 
   it("stops before it writes where a gradient is not finite", () => withRoles("fp32", (roles, file) => {
     const before = hashes(roles)
-    const result = runGoldenStep(file, roles, 0, { hyper: { ...goldenHyperparameters(file), perceptualWeight: Number.NaN } })
-    assert.strictEqual(result.nonFinite, "generator")
+    const withHyper = (hyper: object) => runGoldenStep(file, roles, 0, { hyper: { ...goldenHyperparameters(file), ...hyper } })
+    assert.strictEqual(withHyper({ perceptualWeight: Number.NaN }).nonFinite, "loss")
+    // The loss is a number, the squares of its gradient are none in float32.
+    assert.strictEqual(withHyper({ discWeight: 1e30 }).nonFinite, "generator")
     assert.deepStrictEqual(hashes(roles), before)
   }))
 

@@ -50,6 +50,9 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
   )],
   "supervisor.gave_up": (e) => ["gave up", some(e.offender, e.reason.split("\n")[0] ?? "")],
   "train.dry_step": (e) => ["dry step", `every phase fits, ${span(e.seconds)}`],
+  "train.micro_batch": (e) => ["memory", some(`${plural(e.to, "image")} at a time instead of ${count(e.from)}`, e.rolled_back_to !== null && `back to step ${count(e.rolled_back_to)}`, e.reason)],
+  "train.not_finite": (e) => ["passed by", some(`step ${count(e.step)}`, e.what === "loss" ? "a loss was not finite" : `the ${e.what}'s gradient was not finite`, e.rolled_back_to !== null && `back to step ${count(e.rolled_back_to)}`)],
+  "train.diverging": (e) => ["diverging", some(`${e.guard} ${figure(e.value)} for ${plural(e.steps, "step")}`, `limit ${figure(e.limit)}`)],
   "train.phase": (e) => ["phase", `${e.phase} from step ${count(e.step)}`],
   "train.step": (e) => ["step", [
     count(e.step), loss("total", e.total), loss("rec", e.rec), loss("lpips", e.lpips), loss("gan", e.gan), loss("disc", e.disc), loss("w", e.weight),
@@ -62,6 +65,7 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
     `step ${count(e.step)}`, `psnr ${figure(e.psnr)}`, `ssim ${figure(e.ssim)}`, loss("lpips", e.lpips), `${plural(e.images, "image")} in ${span(e.seconds)}`
   )],
   "eval.image_unreadable": (e) => ["left out", `${e.path}: ${e.reason}`],
+  "eval.cut_off": (e) => ["cut off", some(`step ${count(e.step)}`, `after ${plural(e.images, "image")}`)],
   "eval.failed": (e) => ["failed", `step ${count(e.step)}, ${e.reason}`],
   "snapshot.taken": () => null,
   "checkpoint.started": () => null,
@@ -82,6 +86,7 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
   "feature_cache.used": (e) => ["cache", e.enabled ? some(`${count(e.hits)} latents found`, `${count(e.encoded)} encoded`, size(e.bytes)) : "off: no crop repeats"],
   "feature_cache.failed": (e) => ["failed", e.reason],
   "data.image_replaced": (e) => ["replaced", `${e.path}: ${e.reason}`],
+  "data.unreadable": (e) => ["unreadable", some(plural(e.images.length, "image"), ...e.images.map(({ path, reason }) => `${path}: ${reason}`).slice(0, 5))],
   "data.upscaled": (e) => ["upscaled", `${e.path} is ${e.width}x${e.height}, smaller than ${e.needed}`],
   "log.dropped": (e) => ["dropped", `${plural(e.events, "event")}: ${e.reason}`]
 }

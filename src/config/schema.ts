@@ -5,11 +5,11 @@
 import * as Schema from "effect/Schema"
 import { Architecture, architectureBlock } from "./blocks/architecture.ts"
 import { gan, resolvedGan } from "./blocks/gan.ts"
-import { checkpoint, data, evaluation, eventLog, featureCache, lpips, resolvedData, supervision, weights } from "./blocks/running.ts"
+import { checkpoint, data, divergence, evaluation, eventLog, featureCache, lpips, resolvedData, supervision, weights } from "./blocks/running.ts"
 import { stage1 } from "./blocks/stage-1.ts"
 import { resolvedTraining, training } from "./blocks/training.ts"
 
-const running = { eval: evaluation, data, weights, lpips, checkpoint, feature_cache: featureCache, event_log: eventLog, supervision }
+const running = { eval: evaluation, data, weights, lpips, checkpoint, feature_cache: featureCache, event_log: eventLog, supervision, divergence }
 
 export const ConfigFile = Schema.Struct({ stage_1: stage1, training, gan, ...running, architecture: architectureBlock })
 export type ConfigFile = typeof ConfigFile.Type

@@ -2,8 +2,9 @@
  * Makes samples in processes of their own. Resizing one photograph takes 1 to 3 ms of JavaScript, and the thread that asks is the one that
  * drives libtorch; and where an image crashes the decoder, a process is all that it takes along.
  *
- * The processes start with the first sample, keep no other alive, end with the one that asks, and are shared by all sources that are given
- * the pool. When one dies, what it had in hand is made again, one sample at a time: the one with which it dies once more is the cause.
+ * The processes start at once, beside whatever the asker has to load first; they keep no other alive, end with the one that asks, and are
+ * shared by all sources that are given the pool. When one dies, what it had in hand is made again, one sample at a time: the one with which it
+ * dies once more is the cause.
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { availableParallelism } from "node:os"
@@ -33,7 +34,8 @@ const decoder = (entry: string) => {
   let running: { readonly child: ChildProcess; isUp: boolean } | undefined
 
   const send = (child: ChildProcess) => {
-    while (waiting.length > 0 && (suspects === 0 || inHand.size === 0)) {
+    const most = suspects === 0 ? Number.POSITIVE_INFINITY : 1
+    while (waiting.length > 0 && inHand.size < most) {
       const asked = waiting.shift()!
       const id = serial++
       inHand.set(id, asked)
@@ -89,6 +91,7 @@ const decoder = (entry: string) => {
     if (waiting.length > 0) send(hold(start()))
   }
 
+  letGo(start())
   return (job: SampleJob): Promise<Sample> => new Promise((resolve, reject) => {
     waiting.push({ job, resolve, reject, suspect: false })
     send(hold(running?.child ?? start()))

@@ -1,8 +1,8 @@
 /** The exponential moving average of the generator's weights: what is evaluated and published. */
 import type { Spec } from "../nn/parameters.ts"
-import { ema } from "../tensor/kernels.ts"
+import { ema, gradStats } from "../tensor/kernels.ts"
 import * as T from "../tensor/ops.ts"
-import { keep } from "../tensor/scope.ts"
+import { keep, scope } from "../tensor/scope.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { prefixed, restore } from "./state.ts"
 
@@ -23,6 +23,17 @@ export class Ema {
   follow(weights: ReadonlyMap<string, Tensor>): void {
     const named = (all: ReadonlyMap<string, Tensor>) => this.#names.map((name) => all.get(name)!)
     ema(named(this.#average), named(weights), this.#decay)
+  }
+
+  /** ‖average - weights‖ / ‖weights‖ over all that is averaged. */
+  distance(weights: ReadonlyMap<string, Tensor>): number {
+    let apart = 0, whole = 0
+    for (const name of this.#names) {
+      const [average, weight] = [this.#average.get(name)!, weights.get(name)!]
+      apart += scope(() => gradStats([T.sub(average, weight)]).sumSquares)
+      whole += gradStats([weight]).sumSquares
+    }
+    return Math.sqrt(apart / whole)
   }
 
   /** The averaged weights under the generator's names; they stay this role's. */

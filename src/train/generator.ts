@@ -64,12 +64,17 @@ export class Generator {
     this.#forget()
     return scope(() => {
       const parts = slices(z.shape[0]!, microBatch)
-      this.#pending = parts.map((slice, i) => {
+      // One by one: where memory ends in the middle, what is kept already must be known.
+      const pending: Array<Pending> = []
+      this.#pending = pending
+      for (const [i, slice] of parts.entries()) {
         const graph = i === parts.length - 1
-        const noisy = keep(detach(this.#latents(sliceOf(z, slice), noise === null ? null : { sigma: sliceOf(noise.sigma, slice), normal: sliceOf(noise.normal, slice) })))
-        const trunk = keep(graph ? enableGrad(() => this.#trunk(noisy)) : this.#trunk(noisy))
-        return { slice, z: noisy, trunk, graph }
-      })
+        pending.push(scope(() => {
+          const noisy = detach(this.#latents(sliceOf(z, slice), noise === null ? null : { sigma: sliceOf(noise.sigma, slice), normal: sliceOf(noise.normal, slice) }))
+          const trunk = graph ? enableGrad(() => this.#trunk(noisy)) : this.#trunk(noisy)
+          return { slice, z: keep(noisy), trunk: keep(trunk), graph }
+        }))
+      }
       return joined(this.#pending.map(({ trunk }) => this.#pixels(detach(trunk))))
     })
   }
@@ -93,7 +98,8 @@ export class Generator {
     this.#dropGradients()
     const { leaves } = this.#weights
     const many = this.#pending.length > 1
-    const sums = many ? leaves.map((weight) => keep(T.zeros(weight.shape, { device: weight.device }))) : []
+    const sums = many ? scope(() => leaves.map((weight) => T.zeros(weight.shape, { device: weight.device }))).map(keep) : []
+    this.#gradients = sums
     for (const { slice, z, trunk, graph } of [...this.#pending].reverse()) {
       scope(() => {
         const pixels = enableGrad(() => this.#pixels(graph ? trunk : this.#trunk(z)))
@@ -103,7 +109,6 @@ export class Generator {
         else this.#gradients = gradients.map(keep)
       })
     }
-    if (many) this.#gradients = sums
     this.#forget()
   }
 

@@ -24,6 +24,12 @@ export interface Update {
   readonly lr: number
 }
 
+/**
+ * A gradient of a larger norm counts as not finite: float32 cannot hold its square. Below it every value that an update writes is finite where
+ * those before were: the moments are means of what is bounded, a weight moves by little more than the learning rate, and the average of the
+ * weights lies between them. So one look at losses and gradients, in the pass that the norm needs anyway, answers for the whole state.
+ */
+const LARGEST_NORM = 1e18
 /** Added to the norm that a gradient is clipped by, as in the usual clip_grad_norm_. */
 const CLIP_EPS = 1e-6
 
@@ -49,7 +55,7 @@ export class AdamW {
     const lr = rateAt(schedule, this.steps)
     const { sumSquares, finite } = gradStats(gradients)
     const gradNorm = Math.sqrt(sumSquares)
-    if (!finite || !Number.isFinite(gradNorm)) return { applied: false, gradNorm: Number.NaN, lr }
+    if (!finite || !(gradNorm < LARGEST_NORM)) return { applied: false, gradNorm: Number.NaN, lr }
     this.steps += 1
     const gradScale = clipNorm === null ? 1 : Math.min(1, clipNorm / (gradNorm + CLIP_EPS))
     const options = { lr, beta1, beta2, eps, weightDecay, step: this.steps, gradScale }

@@ -42,8 +42,11 @@ export interface StepResult {
   readonly lr: number
   readonly gradNorm: number
   readonly discGradNorm: number | null
-  /** Whose gradient was not finite; that update and what follows it were left out, and the state wants rolling back. */
-  readonly nonFinite: "generator" | "discriminator" | null
+  /**
+   * What was not finite: a loss, or the gradient of a role. That update and what follows it were left out; before the discriminator's nothing was
+   * written, with its own the generator and the average are a step ahead.
+   */
+  readonly nonFinite: "loss" | "generator" | "discriminator" | null
   /** Of every phase, in order. */
   readonly seconds: Readonly<Record<string, number>>
 }
@@ -93,6 +96,7 @@ export function* trainStep<Y>(actors: Actors<Y>, batch: Batch, phases: Phases, h
   }
   const total = rec.rec + hp.perceptualWeight * (rec.lpips ?? 0) + hp.discWeight * (weight ?? 0) * (gan ?? 0)
   const losses = { total, rec: rec.rec, lpips: rec.lpips, gan }
+  if (!Number.isFinite(total)) return { losses: { ...losses, disc: null }, weight, lr: Number.NaN, gradNorm: Number.NaN, discGradNorm: null, nonFinite: "loss", seconds }
 
   yield* generator.backward(gRecon)
   lap("backward")
@@ -118,7 +122,7 @@ export function* trainStep<Y>(actors: Actors<Y>, batch: Batch, phases: Phases, h
     held.use(lesson.logitsReal)
     disc += lesson.loss / hp.discUpdates
     discGradNorm = lesson.gradNorm
-    if (!lesson.applied) return { ...result, losses: { ...losses, disc }, discGradNorm, nonFinite: "discriminator" }
+    if (!lesson.applied || !Number.isFinite(disc)) return { ...result, losses: { ...losses, disc }, discGradNorm, nonFinite: "discriminator" }
   }
   lap("discriminator")
   return { ...result, losses: { ...losses, disc }, discGradNorm, nonFinite: null }

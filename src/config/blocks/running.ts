@@ -68,6 +68,15 @@ export const supervision = K.block({
   max_restarts: K.key(K.natural, 5, "restarts of the engine within `within_seconds` before the run gives up"),
   within_seconds: K.key(K.positive, 600, "window in which restarts are counted", "seconds"),
   max_without_progress: K.key(K.count, 3, "restarts without a newer checkpoint before the run gives up"),
-  hang_seconds: K.key(K.positive, 600, "silence after which the engine counts as hung", "seconds"),
+  hang_seconds: K.key(K.positive, 600, "silence after which the engine counts as hung, until a step was measured; from then on the time of 20 steps, but at least 30 seconds (or this, where it is less)", "seconds"),
+  stop_seconds: K.key(K.positive, 600, "how long finishing the step and saving may take once a stop was asked for, before the run ends unsaved", "seconds"),
   allow_inject: K.key(K.switchKind, false, "`rae inject` may make faults in this run, for rehearsals")
 }, "what the supervisor bears")
+
+export const divergence = K.block({
+  max_skipped: K.key(K.natural, 5, "steps in a row that are passed over because a loss or a gradient was not finite; one more ends the run with exit code 6", "steps"),
+  patience: K.key(K.count, 200, "for how long one of the three guards below must hold before it speaks", "steps"),
+  min_disc_loss: K.key(K.nonNegative, 1e-3, "guard: the discriminator's loss is below this, so that it teaches the decoder nothing; 0: off"),
+  max_ema_distance: K.key(K.nonNegative, 0.5, "guard: the average is farther from the weights than this part of their norm; 0: off. (The third: the adaptive weight is at `gan.loss.max_d_weight`.)"),
+  action: K.key(K.oneOf("warn", "stop"), "warn", "what a guard does: an event, or an event and the end of the run with exit code 6")
+}, "when training counts as led astray")
