@@ -2,6 +2,8 @@
 import { list, moment, oneOf, text, toggle, whole, type Parsed } from "./arguments.ts"
 import { command, jsonFlag, oneRun, runsDir, type Command, type Group } from "./command.ts"
 import { checkpointCommands } from "./checkpoint-commands.ts"
+import { checkCommand, machineCommands } from "./machine-commands.ts"
+import { runsCommands } from "./runs-commands.ts"
 import { steeringCommands } from "./steering-commands.ts"
 
 export { globalFlags, type Command, type Example, type Group } from "./command.ts"
@@ -16,10 +18,11 @@ const runFlags = {
   fresh: toggle("start anew; an old run of that name is moved aside"),
   "random-weights": toggle("random weights in place of missing pretrained ones"),
   "models-dir": text("DIR", "where pretrained files lie under their Hub names or published paths"),
+  detach: toggle("train in the background, with a log file; says how to watch and to stop it"),
   "runs-dir": runsDir,
   json: toggle("print the study's table as JSON at the end")
 }
-const statusFlags = { json: jsonFlag, "runs-dir": runsDir }
+const statusFlags = { watch: toggle("again every second, until it ends", "w"), json: jsonFlag, "runs-dir": runsDir }
 const eventsFlags = {
   follow: toggle("wait for more, across restarts", "f"),
   lines: whole("N", "the last N only", 0, "n"),
@@ -28,6 +31,7 @@ const eventsFlags = {
   until: moment("TIME", "only events until then"),
   type: list("PATTERN", "only these types (`checkpoint.*`); may be repeated"),
   actor: list("NAME", "only of these actors; may be repeated"),
+  "no-fold": toggle("every warning on a line of its own, repeats too"),
   level: oneOf(["debug", "info", "warn", "error"], "this level and above"),
   json: toggle("one JSON object a line"),
   "runs-dir": runsDir
@@ -52,16 +56,21 @@ export const commands: ReadonlyArray<Command | Group> = [
     outlivesReader: true,
     examples: [
       { command: "rae run configs/ablation_lpips.yaml", does: "three variants, one after another, then a table" },
-      { command: "rae run configs/ablation_lpips.yaml --data photos --set training.epochs=2", does: "on own images, for two epochs" }
+      { command: "rae run configs/ablation_lpips.yaml --data photos --set training.epochs=2", does: "on own images, for two epochs" },
+      { command: "rae run configs/ablation_lpips.yaml --detach", does: "in the background; `rae status`, `rae events -f`, `rae stop`" }
     ],
     load: async () => (await import("./run.ts")).run
   }),
+  checkCommand,
   command({
     name: "status",
     summary: "one screen: step, speed, losses, actors, checkpoint, disk, failures",
     operand: oneRun,
     flags: statusFlags,
-    examples: [{ command: "rae status photos --json", does: "the same for programs" }],
+    examples: [
+      { command: "rae status -w", does: "the newest run, redrawn every second" },
+      { command: "rae status photos --json", does: "the same for programs" }
+    ],
     load: async () => (await import("./status.ts")).status
   }),
   command({
@@ -75,6 +84,7 @@ export const commands: ReadonlyArray<Command | Group> = [
     ],
     load: async () => (await import("./events.ts")).events
   }),
+  runsCommands,
   ...steeringCommands,
   command({
     name: "report",
@@ -95,5 +105,6 @@ export const commands: ReadonlyArray<Command | Group> = [
     examples: [{ command: "rae dashboard photos", does: "serves it on 127.0.0.1 until Ctrl-C; works after the run has ended too" }],
     load: async () => (await import("./dashboard.ts")).dashboard
   }),
-  checkpointCommands
+  checkpointCommands,
+  ...machineCommands
 ]

@@ -1,7 +1,8 @@
-/** `rae stop [RUN]`: asks a run to finish its step, save and end, and waits until it has. */
+/** `rae stop [RUN]`: asks a run to finish its step, save and end, waits until it has, and says how it ended. */
 import { setTimeout as sleep } from "node:timers/promises"
 import { askControl, NotRunning } from "../runtime/control-client.ts"
-import { findRun, runsDirectory } from "./run-directory.ts"
+import { count } from "./quantities.ts"
+import { findRun, openRun, runsDirectory } from "./run-directory.ts"
 import { notRunning } from "./steer.ts"
 import type { SteerInput } from "./steering-commands.ts"
 import type { Terminal } from "./terminal.ts"
@@ -25,7 +26,10 @@ export const stop = async ({ operand, values }: SteerInput, terminal: Terminal):
   await askControl({ dir: run.home, method: "POST", path: "/stop" })
   terminal.err(`${run.name}: finishing the step and saving`)
   while (await answers(run.home)) await sleep(pollMillis)
-  if (values.json) terminal.out(JSON.stringify({ schema: 1, name: run.name, state: "stopped" }))
-  else terminal.err(`${run.name}: stopped`)
-  return 0
+  // It may have taken its last step meanwhile, or have been killed instead of ending.
+  const left = openRun(run.home)?.description ?? run.description
+  const state = left.state === "running" ? "died" : left.state
+  if (values.json) terminal.out(JSON.stringify({ schema: 1, name: run.name, state }))
+  else terminal.err(`${run.name}: ${state === "died" ? "ended without saying why" : `${state} at step ${count(left.step)}`}`)
+  return state === "stopped" || state === "done" ? 0 : 1
 }
