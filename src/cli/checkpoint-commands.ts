@@ -1,5 +1,5 @@
 /** `rae ckpt`: what is saved, whether it is whole, and what becomes of it. */
-import { text, toggle, whole, type Parsed } from "./arguments.ts"
+import { oneOf, text, toggle, whole, type Parsed } from "./arguments.ts"
 import { command, givenRun, jsonFlag, oneRun, runsDir, type Group } from "./command.ts"
 
 const flags = { json: jsonFlag, "runs-dir": runsDir }
@@ -8,7 +8,8 @@ const pinFlags = { step: whole("N", "of the checkpoint of this step (else the ne
 const pruneFlags = { keep: whole("N", "newest checkpoints that stay (at least 2)", 2), yes: toggle("remove; without it, only say what would go"), ...flags }
 const exportFlags = {
   step: whole("N", "of the checkpoint of this step (else the newest)", 0), live: toggle("the weights under training (else their moving average)"),
-  output: text("FILE", "where to write it (else NAME-step-N.safetensors here)", "o"), ...flags
+  to: oneOf(["safetensors", "pt", "hf"], "format: one file, PyTorch's (torch.load), or a directory with config.json (else safetensors)"),
+  output: text("FILE", "where to write it (else NAME-step-N with the format's ending, here)", "o"), ...flags
 }
 
 export type CheckpointInput = Parsed<typeof flags>
@@ -77,10 +78,13 @@ export const checkpointCommands: Group = {
     }),
     command({
       name: "export",
-      summary: "write a checkpoint's decoder as one safetensors file under its published names",
+      summary: "write a checkpoint's decoder for other programs, under its published names",
       operand: oneRun,
       flags: exportFlags,
-      examples: [{ command: "rae ckpt export photos -o decoder.safetensors", does: "the moving average, as it is evaluated" }],
+      examples: [
+        { command: "rae ckpt export photos -o decoder.safetensors", does: "the moving average, as it is evaluated" },
+        { command: "rae ckpt export photos --to pt -o model.pt", does: "the same, for `pretrained_decoder_path` of the PyTorch implementation" }
+      ],
       load: async () => (await import("./ckpt-export.ts")).exportDecoder
     })
   ]
