@@ -1,5 +1,6 @@
 /** What gives way to a checkpoint on a full disk, the cheapest loss first. Old checkpoints that the config keeps are never given up. */
 import * as Effect from "effect/Effect"
+import { existsSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { releaseBallast } from "../src/checkpoint/ballast.ts"
@@ -25,7 +26,7 @@ const deviceOf = async (path: string): Promise<number | null> => {
 export const evictFeatures = (directory: string, cacheDir: string): Budget.ReclaimStep => ({
   name: "feature cache",
   run: Effect.promise(async () => {
-    if (await deviceOf(directory) !== await deviceOf(cacheDir)) return 0
+    if (!existsSync(cacheDir) || await deviceOf(directory) !== await deviceOf(cacheDir)) return 0
     return (await openFeatureCache({ dir: cacheDir, maxBytes: 0 })).evictAll()
   })
 })
