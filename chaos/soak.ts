@@ -3,6 +3,7 @@
  * What leaks shows in memory, open files and tensor handles; what costs shows in the goodput: time in steps that counted, over all.
  */
 import { join } from "node:path"
+import type { EventType } from "../actors/events.ts"
 import type { StampedEvent } from "../actors/journal.ts"
 import { count, size, span } from "../src/cli/quantities.ts"
 import { layOut } from "../src/formats/text-table.ts"
@@ -37,6 +38,8 @@ const bare = ["checkpoint.every_steps=0", "eval.eval_interval=0"]
 const sampleMillis = 5000
 /** What a fault waits for may never come, because the fault before has changed it. */
 const longestActSeconds = 60
+/** From the end of a process to the last lines of its log. */
+const lastWordsSeconds = 5
 const diskBytes = 512 * 2 ** 20
 
 /** Moments do not matter here: a plan's act is done when its time has come. */
@@ -76,84 +79,84 @@ const strikeOften = async (stage: Stage, { everySeconds, kinds, say, seed }: Soa
   }
 }
 
-const pause = (seconds: number, end: AbortSignal) => new Promise<void>((done) => {
-  const timer = setTimeout(done, seconds * 1000)
-  end.addEventListener("abort", () => {
+const pause = (seconds: number, end?: AbortSignal) => new Promise<void>((done) => {
+  const over = () => {
     clearTimeout(timer)
+    end?.removeEventListener("abort", over)
     done()
-  }, { once: true })
+  }
+  const timer = setTimeout(over, seconds * 1000)
+  end?.addEventListener("abort", over)
 })
 
-export const runSoak = async (soak: Soak): Promise<number> => {
-  const { out, say, seconds, seed } = soak
-  const settings = { ...soak.settings, sets: [...soak.settings.sets, ...endless] }
-  const dir = join(settings.dir, "soak")
+/** Starts the run whenever a fault has ended it, sometimes with a fault in its environment, until it has stopped and saved as `end` asks. */
+const trainThrough = async (stage: Stage, { kinds, say, seed }: Soak, end: AbortSignal, note: (kind: string) => void) => {
+  const draw = drawFor(seed, 1)
+  end.addEventListener("abort", () => stage.scene.signal("SIGTERM"))
+  for (let starts = 1; ; starts++) {
+    const along = starts === 1 || end.aborted || !draw.chance(0.5) ? null : drawn(kinds, draw, anyTime(0), true)
+    if (along !== null) {
+      note(along.kind.name)
+      say(`${new Date().toISOString()}  from this start: ${along.plan.text}`)
+    }
+    const before = stage.scene.now()
+    const happens = (type: EventType) => stage.scene.until((event) => event.type === type, before)
+    const process = stage.start({ RAE_FAILPOINT: along?.plan.failpoints?.join(",") ?? "", RAE_FAULT: along?.plan.actorFaults?.join(",") ?? "" })
+    // The process that was asked to end had ended by a fault just then: this one is asked in its place.
+    if (end.aborted) happens("run.started").then(() => stage.scene.signal("SIGTERM"), () => undefined)
+    const ended = await process.ended
+    if (!stage.wasMade(ended)) {
+      return { starts, problems: [`start ${starts} ended with ${ended.signal ?? `exit code ${ended.code}`}: ${process.said().trimEnd().split("\n").slice(-3).join(" | ")}`] }
+    }
+    // Our signal may have been the second after a fault's: then nothing was saved, and the next process is asked.
+    if (end.aborted && await Promise.race([happens("run.stopped").then(() => true), pause(lastWordsSeconds).then(() => false)])) return { starts, problems: [] }
+  }
+}
+
+export const runSoak = async (asked: Soak): Promise<number> => {
+  const { out, say, seconds, seed } = asked
+  const settings = { ...asked.settings, sets: [...asked.settings.sets, ...endless] }
   const noDisk = whyNoDisk(settings.dir)
   if (noDisk !== null) say(`no small disk can be mounted here (${noDisk}): the disk is never full`)
-  const kinds = noDisk === null ? soak.kinds : soak.kinds.filter(({ name }) => name !== "enospc")
-  const stage = openStage({ settings, dir, diskBytes: noDisk === null ? diskBytes : null })
-  const draw = drawFor(seed, 1)
+  const soak = { ...asked, settings, kinds: noDisk === null ? asked.kinds : asked.kinds.filter(({ name }) => name !== "enospc") }
+  const stage = openStage({ settings, dir: join(settings.dir, "soak"), diskBytes: noDisk === null ? diskBytes : null })
   const strikes = new Map<string, number>()
   const note = (kind: string) => { strikes.set(kind, (strikes.get(kind) ?? 0) + 1) }
   const end = new AbortController()
+  const timer = setTimeout(() => end.abort(), seconds * 1000)
   const samples: Array<Sample> = []
-  const problems: Array<string> = []
-  let starts = 0
-  /** Events before the last start. */
-  let before = 0
-  const began = performance.now()
+  const sampling = setInterval(() => {
+    const supervisor = stage.current()
+    if (supervisor !== null) sampleOf(supervisor.pid, stage.runDir).then((sample) => samples.push(...sample)).catch(() => undefined)
+  }, sampleMillis)
+  let failed = true
   try {
-    const timer = setTimeout(() => end.abort(), seconds * 1000)
-    const striking = strikeOften(stage, { ...soak, kinds }, end.signal, note)
-    striking.catch((error: unknown) => {
-      problems.push(`the faults ended: ${error instanceof Error ? error.message : String(error)}`)
+    const began = performance.now()
+    const striking = strikeOften(stage, soak, end.signal, note).then(() => [], (error: unknown) => {
       end.abort()
+      return error instanceof Over ? [] : [`the faults ended: ${error instanceof Error ? error.message : String(error)}`]
     })
-    const sampling = setInterval(() => {
-      const supervisor = stage.current()
-      if (supervisor !== null) sampleOf(supervisor.pid, stage.runDir).then((sample) => samples.push(...sample)).catch(() => undefined)
-    }, sampleMillis)
-    end.signal.addEventListener("abort", () => stage.scene.signal("SIGTERM"))
-    while (true) {
-      const shape = anyTime(0)
-      const along = starts === 0 || !draw.chance(0.5) ? null : drawn(kinds, draw, shape, true)
-      if (along !== null) {
-        note(along.kind.name)
-        say(`${new Date().toISOString()}  from this start: ${along.plan.text}`)
-      }
-      starts++
-      before = stage.scene.now()
-      const process = stage.start({ RAE_FAILPOINT: along?.plan.failpoints?.join(",") ?? "", RAE_FAULT: along?.plan.actorFaults?.join(",") ?? "" })
-      // The process that was asked to end had ended by a fault just then: this one is asked in its place.
-      if (end.signal.aborted) stage.scene.until(({ type }) => type === "run.started", before).then(() => stage.scene.signal("SIGTERM"), () => undefined)
-      const ended = await process.ended
-      if (!stage.wasMade(ended)) {
-        problems.push(`start ${starts} ended with ${ended.signal ?? `exit code ${ended.code}`}: ${process.said().trimEnd().split("\n").slice(-3).join(" | ")}`)
-        break
-      }
-      if (end.signal.aborted && ended.code === 143) break
-    }
-    clearTimeout(timer)
+    const { problems: ends, starts } = await trainThrough(stage, soak, end.signal, note)
+    const whole = (performance.now() - began) / 1000
     clearInterval(sampling)
     end.abort()
-    const whole = (performance.now() - began) / 1000
-    // The log keeps its newest part only; what was followed is whole, once the end has been read.
-    if (problems.length === 0) await stage.scene.until(({ type }) => type === "run.stopped", before)
     stage.end()
-    await striking.catch(() => undefined)
 
-    const { events } = stage
-    const last = events.findLast(isOf("run.stopped"))?.step ?? 0
+    const last = stage.events.findLast(isOf("run.stopped"))?.step ?? 0
+    // A step beyond, of an earlier process that was stopped at once, has no counterpart.
+    const events = stage.events.filter((event) => !isOf("train.step")(event) || event.step <= last)
     say(`${last} steps in ${span(whole)}; the undisturbed run of as many begins`)
     const reference = await runReference({ ...settings, sets: [...settings.sets, ...bare] }, ["--stop-after", String(last)])
-    problems.push(...await complaintsAbout(stage.runDir, reference.fingerprint, events), ...growthOf(samples))
+    const problems = [...ends, ...await striking, ...await complaintsAbout(stage.runDir, reference.fingerprint, events), ...growthOf(samples)]
+    failed = problems.length > 0
     const result = summarize({ seed, seconds: whole, everySeconds: soak.everySeconds, last, events, strikes, starts, undisturbedSeconds: reference.shape.seconds, samples, problems })
-    if (soak.json) out(JSON.stringify(result))
-    else for (const line of linesOf(result)) out(line)
-    return problems.length === 0 ? 0 : 1
+    for (const line of soak.json ? [JSON.stringify(result)] : linesOf(result)) out(line)
+    return failed ? 1 : 0
   } finally {
+    clearTimeout(timer)
+    clearInterval(sampling)
     stage.end()
-    stage.close(problems.length > 0)
+    stage.close(failed)
   }
 }
 
