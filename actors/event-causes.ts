@@ -30,12 +30,13 @@ export const makeCauses = () => {
       case "engine.exited": case "engine.hung": return take("engine fault")
       case "supervisor.child_down": return event.offender === "engine" ? take("engine lost") : take("actor fault", "gave up")
       case "supervisor.gave_up": return newest("engine down", "actor down")
-      case "run.failed": return take("gave up", "engine down", "actor down")
+      case "run.failed": return take("gave up", "engine down", "actor down", "went back")
       case "engine.started": return take("engine down", "engine lost")
       case "checkpoint.loaded": return take("quarantined") ?? newest("engine started")
       case "engine.ready": return take("engine started")
       case "run.started": return take("engine ready")
-      case "train.step": return take("run started", "actor down", "actor fault")
+      case "train.not_finite": return take("actor fault")
+      case "train.step": return take("run started", "actor down", "actor fault", "went back")
       case "eval.failed": return newest("actor down")
       case "snapshot.taken": return event.reason === "asked for" ? take("save asked") : event.reason === "stopped" ? newest("stop asked") : undefined
       case "checkpoint.started": return newest("save failed") ?? take("snapshot")
@@ -72,6 +73,7 @@ const waitsFor = (event: Event, answers: boolean): string | null => {
     case "engine.exited": case "engine.hung": return "engine lost"
     case "supervisor.child_down": return event.offender === "engine" ? "engine down" : "actor down"
     case "supervisor.gave_up": return "gave up"
+    case "train.not_finite": case "train.micro_batch": return "went back"
     case "engine.started": return answers ? "engine started" : null
     case "engine.ready": return answers ? "engine ready" : null
     case "run.started": return answers ? "run started" : null

@@ -85,6 +85,7 @@ export const makeGoodput = (since: Date, booked: Ledger = empty) => {
         else break // it holds nothing that training needs again
         phase = "recovering"
         break
+      case "train.not_finite": case "train.micro_batch": if (event.rolled_back_to !== null) lose(event.rolled_back_to); break
       case "train.paused": flush(); phase = "paused"; break
       case "train.resumed": phase = "training"; break
       case "run.failed": lose(committed); phase = "starting"; break

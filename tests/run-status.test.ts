@@ -83,6 +83,12 @@ it("links a save to what asked for it, and to the refusal that it makes good", (
   ])
 })
 
+it("links a batch that was not finite to the fault, and the step after it to both", () => {
+  const injected = event("fault.injected", run, { fault: "not-finite", accepted: true })
+  const passed = event("train.not_finite", run, { step: 2, what: "loss", rolled_back_to: null })
+  assert.deepStrictEqual(links(started(), injected, passed, step(3), step(4)), ["train.not_finite ← fault.injected", "train.step ← train.not_finite"])
+})
+
 it("links a pause and a stop to the request, and nothing to a signal that changes nothing", () => {
   const paused = event("train.paused", run, { step: 1, reason: "asked to" })
   const stopped = event("run.stopped", run, { step: 2, reason: "asked to", saved: true })
@@ -123,6 +129,9 @@ it("books work anew as lost that an engine's death undoes, and only that", () =>
   assert.deepStrictEqual(ledgerOf(...history), { starting: 1, useful: 10, lost: 12 })
   assert.deepStrictEqual(ledgerOf(...history, 7, started(2), 10, step(4)), { starting: 1, useful: 20, lost: 12, recovering: 7 })
   assert.deepStrictEqual(ledgerOf(started(), 10, step(2), down("data_loader", null, "engine"), 9, step(4)), { starting: 1, useful: 20 })
+  const back = (rolled_back_to: number | null) => event("train.not_finite", run, { step: 4, what: "generator", rolled_back_to })
+  assert.deepStrictEqual(ledgerOf(started(), 10, step(2), 9, step(4), back(2), 10, step(3)), { starting: 1, useful: 20, lost: 10 })
+  assert.deepStrictEqual(ledgerOf(started(), 10, step(2), 9, step(4), back(null), 10, step(5)), { starting: 1, useful: 30 })
   assert.deepStrictEqual(ledgerOf(started(), 10, step(2), snapshot(2), 9, step(4), down("generator", null, "training"), 5, step(4)), { starting: 1, useful: 10, lost: 11, recovering: 5 })
 })
 
