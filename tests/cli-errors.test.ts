@@ -25,8 +25,8 @@ describe("errors", () => {
   })
 
   it("say a help once, wherever it stands", () => {
-    assert.deepStrictEqual(lines(tagged("Refused", "no\n  = help: say please", { help: "say please" })), ["error: no", "  = help: say please"])
-    assert.deepStrictEqual(lines(tagged("Refused", "no", { hint: "say please" })), ["error: no", "  = help: say please"])
+    assert.deepStrictEqual(lines(tagged("Refused", "no\n  = help: say please", { help: "say please" })), ["error: no", "  = help: say please", "  = more: rae explain Refused"])
+    assert.deepStrictEqual(lines(tagged("Refused", "no", { hint: "say please" })), ["error: no", "  = help: say please", "  = more: rae explain Refused"])
   })
 
   it("name the operation of a tensor error", () => {
@@ -35,7 +35,7 @@ describe("errors", () => {
   })
 
   it("show the last words of a process that ended", () => {
-    assert.deepStrictEqual(lines(tagged("ChildExited", "engine ended with code 1", { stderr: ["cannot open shared object"] })), ["error: engine ended with code 1", "  | cannot open shared object"])
+    assert.deepStrictEqual(lines(tagged("ChildExited", "engine ended with code 1", { stderr: ["cannot open shared object"] })), ["error: engine ended with code 1", "  | cannot open shared object", "  = more: rae explain ChildExited"])
   })
 
   it("carry their exit code; usage is 2, anything else 1", () => {

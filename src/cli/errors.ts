@@ -9,6 +9,7 @@
  * Typed errors bring a lower-case `message` (its later lines are shown as they are), and, where they have them, `help` or `hint`,
  * `help` lines within the message, and an `exitCode`. Anything else is a defect: its stack trace is shown only on request.
  */
+import { errors as explained } from "./explanations.ts"
 import type { Paint } from "./terminal.ts"
 
 interface Told {
@@ -19,6 +20,8 @@ interface Told {
   readonly exitCode: number
   /** An error that the program means to give, as opposed to a bug. */
   readonly typed: boolean
+  /** What `rae explain` knows it by; null where it has nothing to add. */
+  readonly code: string | null
 }
 
 const field = (error: object, name: string): unknown => (error as Readonly<Record<string, unknown>>)[name]
@@ -33,7 +36,7 @@ const exitCodes: Readonly<Record<string, number>> = {
 const lastWords = 10
 
 export const tell = (error: unknown): Told => {
-  if (typeof error !== "object" || error === null) return { message: String(error), help: [], stderr: [], exitCode: 1, typed: false }
+  if (typeof error !== "object" || error === null) return { message: String(error), help: [], stderr: [], exitCode: 1, typed: false, code: null }
   const tag = field(error, "_tag") ?? (error instanceof Error && error.name === "TensorError" ? "TensorError" : undefined)
   const code = field(error, "exitCode")
   const message = texts(field(error, "message"))[0] ?? (typeof tag === "string" ? tag : String(error))
@@ -43,7 +46,9 @@ export const tell = (error: unknown): Told => {
     help: [...texts(field(error, "help")), ...texts(field(error, "hint"))].filter((help) => !message.includes(help)),
     stderr: texts(field(error, "stderr")).slice(-lastWords),
     exitCode: typeof code === "number" ? code : (typeof tag === "string" ? exitCodes[tag] : undefined) ?? 1,
-    typed: typeof tag === "string"
+    typed: typeof tag === "string",
+    // A mistyped command says all that there is to say.
+    code: typeof tag === "string" && tag in explained && tag !== "UsageError" ? tag : null
   }
 }
 
@@ -55,7 +60,7 @@ const headline = (text: string, paint: Paint): string => `${paint("red", paint("
 
 /** Lines for standard error. */
 export const renderError = (error: unknown, paint: Paint, trace: boolean): ReadonlyArray<string> => {
-  const { help, message, stderr, typed } = tell(error)
+  const { code: known, help, message, stderr, typed } = tell(error)
   const [first = "", ...rest] = message.replace(/^error: /, "").trimEnd().split("\n")
   const stack = error instanceof Error ? (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : []
   return [
@@ -63,6 +68,7 @@ export const renderError = (error: unknown, paint: Paint, trace: boolean): Reado
     ...rest.map((line) => paintLine(line, paint)),
     ...stderr.map((line) => `  ${paint("cyan", "|")} ${line}`),
     ...help.map((each) => `  ${paint("cyan", "=")} ${paint("bold", "help:")} ${each}`),
+    ...(known === null ? [] : [`  ${paint("cyan", "=")} ${paint("bold", "more:")} rae explain ${known}`]),
     ...(trace ? stack : typed ? [] : [`  ${paint("cyan", "=")} ${paint("bold", "help:")} this is a bug; RAE_DEBUG=1 shows where`])
   ]
 }
