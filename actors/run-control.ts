@@ -1,10 +1,11 @@
 /**
- * What the control socket of a run answers: `GET /status`, `GET /events?after=SEQ`, and the requests that steer it, each `{ schema, accepted, seq }`:
+ * What the control socket of a run answers: `GET /status`, `GET /metrics`, `GET /events?after=SEQ`, and the requests that steer it, each `{ schema, accepted, seq }`:
  * whether it was possible, and the number of the event that tells of it, from which on its outcome can be followed.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { ControlRefused, json, ndjson, route, serveControl } from "../src/runtime/control.ts"
+import { textType } from "../src/formats/prometheus.ts"
+import { ControlRefused, json, ndjson, route, serveControl, text } from "../src/runtime/control.ts"
 import { followEvents } from "../src/runtime/event-reader.ts"
 import { faultNames } from "./rehearsed-faults.ts"
 import type { Status } from "./status.ts"
@@ -14,6 +15,8 @@ export interface Asked { readonly accepted: boolean; readonly seq: number }
 
 export interface Controls {
   readonly status: () => Status
+  /** For Prometheus. */
+  readonly metrics: () => string
   readonly stop: () => Asked
   readonly checkpoint: () => Asked
   readonly pause: () => Asked
@@ -41,6 +44,7 @@ export const serve = (dir: string, controls: Controls) => {
     dir,
     routes: [
       route("GET", "/status", () => Effect.sync(() => json(controls.status()))),
+      route("GET", "/metrics", () => Effect.sync(() => text(controls.metrics(), textType))),
       route("GET", "/events", ({ query, signal }) => {
         const after = Number(query.get("after") ?? 0)
         return Number.isSafeInteger(after) ? Effect.succeed(ndjson(followEvents(dir, { after, signal }))) : bad(`after: expected a number of an event, got ${query.get("after")}`)

@@ -44,7 +44,7 @@ export const makeSteering = ({ allowInject, ask, emit, engine, run, stop, tree }
     return { accepted: fault === "disk-full" || live !== null, seq }
   })
 
-  const controls: Omit<Controls, "status"> = {
+  const controls: Omit<Controls, "status" | "metrics"> = {
     stop: () => {
       const asked = told(true, event("stop.requested", run, { action: "finishing the step and saving" }))
       stop()

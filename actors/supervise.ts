@@ -26,6 +26,7 @@ import { exitCodeOf, Interrupted, RunFailed } from "./run-errors.ts"
 import { makeRecords } from "./records.ts"
 import { requireRoom } from "./disk-room.ts"
 import { plan as makePlan, type SuperviseOptions as PlanOptions } from "./run-plan.ts"
+import { type Metrics, openMetrics } from "./metrics.ts"
 import * as RunJson from "./run-json.ts"
 import * as RunStatus from "./run-status.ts"
 import { runVariant } from "./run-variant.ts"
@@ -82,9 +83,11 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
   /** Records a step that is safe; there is none before a run is entered. */
   let recordCommit: ((step: number) => Effect.Effect<void>) | null = null
   let lastSeq = 0
+  let metrics: Metrics | null = null
   const journal = makeJournal((happened) => {
     lastSeq = happened.seq
     status?.apply(happened)
+    metrics?.apply(happened)
     if (happened.type === "checkpoint.committed" && recordCommit !== null) fork(recordCommit(happened.step))
     options.onEvent(happened)
   })
@@ -168,7 +171,11 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
   /** The ledger is the whole study's. */
   const record = (dir: string, run: string, description: RunJson.RunJson) =>
     records.write(RunJson.pathIn(dir), run, RunJson.write(dir, dir === plan.dir ? { ...description, goodput: current.ledger() } : description))
-  yield* serve(plan.dir, { status: toStatus, ...steering.controls }).pipe(Effect.catchTag("ControlFailed", ({ message }) => Effect.sync(() => journal.emit(event("record.failed", plan.name, { message })))))
+  const figures = yield* openMetrics({
+    name: plan.name, dirOf: (run) => plan.variants.find((variant) => variant.run === run)?.dir ?? null, status: toStatus, emit: journal.emit, env: process.env
+  })
+  metrics = figures
+  yield* serve(plan.dir, { status: toStatus, metrics: figures.text, ...steering.controls }).pipe(Effect.catchTag("ControlFailed", ({ message }) => Effect.sync(() => journal.emit(event("record.failed", plan.name, { message })))))
   if (plan.kind === "study") yield* record(plan.dir, plan.name, study)
   options.onStarted(toStatus)
   journal.emit(event("study.started", plan.name, { variants: plan.variants.map(({ run }) => run), config: plan.configFile }))

@@ -17,7 +17,7 @@ const recording = (over: Partial<Controls> = {}) => {
   const asked: Array<string> = []
   const note = (what: string) => ({ accepted: true, seq: asked.push(what) })
   const controls: Controls = {
-    status: () => assert.fail("not asked"), stop: () => note("stop"), checkpoint: () => note("checkpoint"), pause: () => note("pause"), resume: () => note("resume"),
+    status: () => assert.fail("not asked"), metrics: () => "rae_step{run=\"r\"} 7\n", stop: () => note("stop"), checkpoint: () => note("checkpoint"), pause: () => note("pause"), resume: () => note("resume"),
     restart: (target) => Effect.succeed(note(`restart ${target}`)), inject: (fault) => Effect.succeed(note(`inject ${fault}`)), ...over
   }
   return { asked, controls }
@@ -71,4 +71,15 @@ it.live("is its owner's alone; what is oversized or malformed reaches no handler
   assert.deepStrictEqual(asked, [])
   yield* Effect.promise(() => askControl({ dir, path: "/stop", method: "POST" }))
   assert.deepStrictEqual(asked, ["stop"])
+})))
+
+it.live("answers Prometheus with text", () => Effect.scoped(Effect.gen(function*() {
+  const dir = yield* place
+  yield* serve(dir, recording().controls)
+  const answer = yield* Effect.promise(() => new Promise<string>((resolve) => {
+    let text = ""
+    const socket = connect(socketPath(dir), () => socket.write("GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
+    socket.on("data", (part) => { text += String(part) }).on("close", () => resolve(text))
+  }))
+  assert.match(answer, /^HTTP\/1\.1 200[\s\S]*content-type: text\/plain; version=0\.0\.4[\s\S]*\r\n\r\nrae_step\{run="r"\} 7\n$/)
 })))

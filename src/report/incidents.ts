@@ -31,7 +31,7 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 const steps = (n: number): string => `${count(n)} step${n === 1 ? "" : "s"}`
 const seconds = (from: string, to: string): string => `${((Date.parse(to) - Date.parse(from)) / 1000).toFixed(1)} s`
 
-const plainFields: ReadonlySet<string> = new Set(["seq", "time", "type", "level", "actor", "run", "step"])
+const plainFields: ReadonlySet<string> = new Set(["seq", "time", "type", "level", "actor", "run", "step", "cause"])
 const otherFields = (event: LogRecord): string =>
   Object.entries(event).filter(([name]) => !plainFields.has(name)).map(([name, value]) => `${name} ${typeof value === "string" ? firstLine(value) : JSON.stringify(value)}`).join(", ")
 
@@ -44,6 +44,10 @@ const folded: Readonly<Record<string, readonly [kind: IncidentKind, done: string
   "feature_cache.failed": ["other", "went on without the cache"],
   "engine.stderr": ["other", ""],
   "environment.changed": ["other", "went on; bits may differ"],
+  "checkpoint.room_made": ["disk", "gave up what can be made again"],
+  "checkpoint.cleanup_failed": ["disk", "removes them another time"],
+  "restart.requested": ["restart", "on purpose"],
+  "fault.injected": ["other", "on purpose"],
   "record.failed": ["disk", "went on; the record on disk is older"],
   "log.dropped": ["disk", "went on; these events are missing"]
 }

@@ -21,9 +21,13 @@ export class ControlRefused extends Schema.TaggedError<ControlRefused>()("Contro
 
 export type Reply =
   | { readonly _tag: "Json"; readonly status: number; readonly value: unknown }
+  | { readonly _tag: "Text"; readonly text: string; readonly type: string }
   | { readonly _tag: "Ndjson"; readonly records: AsyncIterable<unknown> }
 
 export const json = (value: unknown, status = 200): Reply => ({ _tag: "Json", status, value })
+
+/** `type`: its media type. */
+export const text = (text: string, type: string): Reply => ({ _tag: "Text", text, type })
 
 /** One line a record, sent as it comes. */
 export const ndjson = (records: AsyncIterable<unknown>): Reply => ({ _tag: "Ndjson", records })

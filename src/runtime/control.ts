@@ -12,7 +12,7 @@ import { once } from "node:events"
 import { ControlRefused, type Method, type Reply, type Route } from "./control-reply.ts"
 import { prepareSocket, removeSocket } from "./control-socket.ts"
 
-export { ControlRefused, json, ndjson, type Route, route } from "./control-reply.ts"
+export { ControlRefused, json, ndjson, type Route, route, text } from "./control-reply.ts"
 
 export class ControlFailed extends Schema.TaggedError<ControlFailed>()("ControlFailed", { path: Schema.String, reason: Schema.String }) {
   override get message() {
@@ -114,6 +114,11 @@ const send = async (response: ServerResponse, reply: Reply, signal: AbortSignal)
     // a body that was refused half-way is not read to its end: this connection is over
     response.writeHead(reply.status, { "content-type": "application/json", "content-length": Buffer.byteLength(body), ...(reply.status === 413 ? { connection: "close" } : {}) })
     response.end(body)
+    return
+  }
+  if (reply._tag === "Text") {
+    response.writeHead(200, { "content-type": reply.type, "content-length": Buffer.byteLength(reply.text) })
+    response.end(reply.text)
     return
   }
   response.writeHead(200, { "content-type": "application/x-ndjson" })
