@@ -16,11 +16,17 @@ export interface Selection {
   readonly keep?: (event: StampedEvent) => boolean
 }
 
+/** The oldest segment gives way to a limit on the log's size, perhaps just now. */
+const readSegment = (path: string): Promise<string> => readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+  if (error.code === "ENOENT") return ""
+  throw error
+})
+
 /** Oldest first; reads from the newest segment back, and no further than asked: a week's log is long, its last ten lines are not. */
 export const readEvents = async (dir: string, { after = 0, keep = () => true, last = Infinity }: Selection = {}): Promise<ReadonlyArray<StampedEvent>> => {
   const found: Array<StampedEvent> = []
   for (const { path } of (await listSegments(dir)).toReversed()) {
-    for (const line of (await readFile(path, "utf8")).split("\n").toReversed()) {
+    for (const line of (await readSegment(path)).split("\n").toReversed()) {
       const event = parseLine(line)
       if (event === undefined || !isEvent(event)) continue
       if (found.length >= last || event.seq <= after) return found.reverse()
