@@ -1,6 +1,6 @@
 /** Whole runs, real processes, on disks that fail for real: each ends with the bits of one that nobody disturbed. */
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { existsSync, mkdirSync, rmSync, statfsSync, symlinkSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, statfsSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type SmallDisk, smallDisk } from "./checkpoint-tmpfs.ts"
 import { ext4Disk, whyNoDisk } from "./disk-images.ts"
