@@ -8,8 +8,8 @@ import { say } from "./cli-collecting-terminal.ts"
 const root = resolve(import.meta.dirname, "..")
 const sources = ["src", "actors"].flatMap((top) => readdirSync(join(root, top), { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts")).map((file) => readFileSync(join(root, top, file), "utf8")))
 
-it("explains every error that has an exit code of its own, and those that have one by name", () => {
-  const declared = sources.flatMap((text) => [...text.matchAll(/export class (\w+) extends [^\n]*\n(?:(?! {0,2}\}\n)[^\n]*\n)*?\s+readonly exitCode/g)].map((match) => match[1] ?? ""))
+it("explains every error that has an exit code or a help of its own, and those that have one by name", () => {
+  const declared = sources.flatMap((text) => [...text.matchAll(/export class (\w+) extends [^\n]*\n(?:(?! {0,2}\}\n)[^\n]*\n)*?\s+readonly (?:exitCode|help)\b/g)].map((match) => match[1] ?? ""))
   const byName = [...(/const exitCodes[^{]*\{([^}]*)\}/.exec(readFileSync(join(root, "src/cli/errors.ts"), "utf8"))?.[1] ?? "").matchAll(/(\w+): \d/g)].map((match) => match[1] ?? "")
   assert.includeMembers(declared, ["ConfigChanged", "NoSuchRun", "DiskTooSmall"])
   assert.includeMembers(byName, ["ConfigInvalid", "NotRunning"])

@@ -144,6 +144,21 @@ export const errors: Readonly<Record<string, Explanation>> = {
     cause: "Its type says so: input that is wrong, or images beyond repair.",
     cure: "The cause below it has the details."
   },
+  Diverged: {
+    title: "training leads nowhere",
+    cause: "More than divergence.max_skipped steps in a row were not finite, or a guard of adversarial training held and the config lets it stop the run. Exit code 6.",
+    cure: "`rae events --type 'train.*' --level warn` shows since when. A lower learning rate, a lower gan.loss.disc_weight or max_d_weight, a later disc_start; then go on from a checkpoint before it, or with --fresh."
+  },
+  StopTookTooLong: {
+    title: "the run was stopped, and its last state is not saved",
+    cause: "Finishing the step and saving took longer than supervision.stop_seconds: a slow or full disk, or a very long step.",
+    cure: "The same command goes on from the newest checkpoint. A higher supervision.stop_seconds gives a stop more time."
+  },
+  OutOfMemory: {
+    title: "memory did not suffice for a step",
+    cause: "The same batch was done again in fewer images at a time, with the same gradients but for rounding; one image at a time was still too much.",
+    cure: "A smaller model or image size, or more memory: `rae check` says what weights and optimiser take, without activations."
+  },
   TrainingFailed: {
     title: "training ended with an error of the engine",
     cause: "Actors were restarted, and it came again. The kind is in the message: defect, out_of_memory, TooManyCorrupt.",
