@@ -29,6 +29,11 @@ export const errors: Readonly<Record<string, Explanation>> = {
     cause: "A file has other tensors, shapes or dtypes than the config's sizes ask for, or is no whole safetensors file.",
     cure: "Fetch the published file of that size again, or set the sizes that the file has."
   },
+  DataFolderInvalid: {
+    title: "a folder of images cannot be used",
+    cause: "It is missing, not a folder, unreadable, empty, or has no file with an image's extension.",
+    cure: "As for InvalidImages."
+  },
   InvalidImages: {
     title: "the folder of images cannot be used",
     cause: "It is missing, not a folder, unreadable, or has no images that can be decoded.",
