@@ -85,6 +85,14 @@ describe("rae status, running", () => {
     assert.match(out[0] ?? "", /^○ study\/a/)
   })
 
+  it("watches until nobody answers any more: a document a line", async () => {
+    const answers = [{ code: 200, body: JSON.stringify(status) }, { code: 200, body: "null" }]
+    answer = () => answers.shift() ?? assert.fail("asked again after the end")
+    const { code, out } = await ask("--watch", "--json")
+    assert.strictEqual(code, 3)
+    assert.deepStrictEqual(out.map((line) => (JSON.parse(line) as { readonly state: string }).state), ["training", "died"])
+  })
+
   it("an answer that makes no sense is an error, not a status", async () => {
     answer = () => ({ code: 200, body: "<html>" })
     const error = await ask().then(() => null, (error: unknown) => error)
