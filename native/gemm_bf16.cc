@@ -171,6 +171,25 @@ AVX512_BF16 void store_transposed(const float (*tile)[kLanes], const bf16* bias,
 const Pair* as_pairs(const bf16* matrix) { return reinterpret_cast<const Pair*>(matrix); }
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
+// out[count, K] = rows · matrix[summed, K]: rows of pairs, `stride` pairs apart, against panels of the matrix's columns.
+void times_columns(const Pair* rows, std::int64_t stride, std::int64_t count, const bf16* matrix, std::int64_t summed, std::int64_t K, bf16* out) {
+  const std::int64_t pairs = ceil_div(summed, 2);
+  at::parallel_for(0, ceil_div(K, kLanes), 1, [&](std::int64_t begin, std::int64_t end) {
+    const Scratch panel(pairs * kLanes * sizeof(Pair));
+    alignas(64) float tile[kRows][kLanes];
+    const Pair* some[kRows];
+    for (std::int64_t p = begin; p < end; ++p) {
+      const std::int64_t k = p * kLanes;
+      panel_of_columns(matrix, summed, K, k, panel.pairs());
+      for (std::int64_t row = 0; row < count; row += kRows) {
+        rows_from(rows, stride, row, count, some);
+        multiply(some, panel.pairs(), pairs, tile);
+        store(tile, out + row * K + k, K, count - row, std::min(kLanes, K - k));
+      }
+    }
+  });
+}
+
 }  // namespace
 
 bool available() {
@@ -204,44 +223,15 @@ void x_wt(const bf16* x, const bf16* w, const bf16* bias, bf16* out, std::int64_
   });
 }
 
-void g_w(const bf16* g, const bf16* w, bf16* out, std::int64_t M, std::int64_t N, std::int64_t K) {
-  const std::int64_t pairs = N / 2;
-  at::parallel_for(0, ceil_div(K, kLanes), 1, [&](std::int64_t begin, std::int64_t end) {
-    const Scratch panel(pairs * kLanes * sizeof(Pair));
-    alignas(64) float tile[kRows][kLanes];
-    const Pair* rows[kRows];
-    for (std::int64_t p = begin; p < end; ++p) {
-      const std::int64_t k = p * kLanes;
-      panel_of_columns(w, N, K, k, panel.pairs());
-      for (std::int64_t m = 0; m < M; m += kRows) {
-        rows_from(as_pairs(g), pairs, m, M, rows);
-        multiply(rows, panel.pairs(), pairs, tile);
-        store(tile, out + m * K + k, K, M - m, std::min(kLanes, K - k));
-      }
-    }
-  });
-}
+void g_w(const bf16* g, const bf16* w, bf16* out, std::int64_t M, std::int64_t N, std::int64_t K) { times_columns(as_pairs(g), N / 2, M, w, N, K, out); }
 
 void gt_x(const bf16* g, const bf16* x, bf16* out, std::int64_t M, std::int64_t N, std::int64_t K) {
-  const std::int64_t pairs = ceil_div(M, 2), stride = ceil_div(pairs, kVector) * kVector;
+  const std::int64_t stride = ceil_div(ceil_div(M, 2), kVector) * kVector;
   const Scratch turned(N * stride * sizeof(Pair));
   at::parallel_for(0, ceil_div(N, kVector), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t block = begin; block < end; ++block) rows_of_columns(g, M, N, block * kVector, turned.pairs(), stride);
   });
-  at::parallel_for(0, ceil_div(K, kLanes), 1, [&](std::int64_t begin, std::int64_t end) {
-    const Scratch panel(pairs * kLanes * sizeof(Pair));
-    alignas(64) float tile[kRows][kLanes];
-    const Pair* rows[kRows];
-    for (std::int64_t p = begin; p < end; ++p) {
-      const std::int64_t k = p * kLanes;
-      panel_of_columns(x, M, K, k, panel.pairs());
-      for (std::int64_t n = 0; n < N; n += kRows) {
-        rows_from(turned.pairs(), stride, n, N, rows);
-        multiply(rows, panel.pairs(), pairs, tile);
-        store(tile, out + n * K + k, K, N - n, std::min(kLanes, K - k));
-      }
-    }
-  });
+  times_columns(turned.pairs(), stride, N, x, M, K, out);
 }
 
 }  // namespace rae::gemm
