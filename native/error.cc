@@ -20,7 +20,7 @@ bool has_any(const std::string& text, std::initializer_list<const char*> words) 
 const char* code_of(const std::string& text) {
   if (has_any(text, {"not enough memory", "can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED"})) return kOutOfMemory;
   if (has_any(text, {"no NVIDIA driver", "No CUDA GPUs", "invalid device ordinal", "Cannot initialize CUDA", "without CUDA", "not linked with support for cuda",
-                     "'CUDA' backend", "no CUDA-capable device"}))
+                     "'CUDA' backend", "no CUDA-capable device", "CUDA driver version is insufficient", "no kernel image is available"}))
     return kNoDevice;
   if (has_any(text, {"CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS", "unspecified launch failure", "NCCL"})) return kDeviceLost;
   if (has_any(text, {"scalar type", "dtype", "data type", "same type", "not implemented for '", "can't be cast", "result type"})) return kDtype;

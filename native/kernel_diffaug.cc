@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "bind.h"
+#include "cuda/cuda.h"
 
 namespace rae {
 namespace {
@@ -17,12 +18,16 @@ struct Draw {
 };
 
 // draws [7, batch, 1, 1] uniform in [0,1): rows 0 and 1 translate by up to an eighth of the side, 2 to 4 are the colours.
-std::vector<Draw> draws_of(const Tensor& draws, const Tensor& x) {
+void check_images(const Tensor& x, const Tensor& draws) {
   if (x.dim() != 4) throw Error(kShape, "diffaug wants images [batch, channels, height, width]");
   const std::int64_t batch = x.size(0);
   if (draws.dim() != 4 || draws.size(0) != 7 || draws.size(1) != batch || draws.numel() != 7 * batch)
     throw Error(kShape, "diffaug wants draws [7, batch, 1, 1]");
-  const Tensor host = draws.to(at::kFloat).contiguous();
+}
+
+std::vector<Draw> draws_of(const Tensor& draws, const Tensor& x) {
+  const std::int64_t batch = x.size(0);
+  const Tensor host = draws.to(at::kCPU, at::kFloat).contiguous();
   const float* r = static_cast<const float*>(host.data_ptr());
   auto shift = [](float draw, std::int64_t side) {
     const auto most = static_cast<std::int64_t>(std::nearbyint(static_cast<double>(side) * 0.125));  // halves to even, as Python's round
@@ -82,6 +87,8 @@ Tensor each_image(const Tensor& x, const F& f) {
 }
 
 Tensor forward(const Tensor& x, const Tensor& draws) {
+  check_images(x, draws);
+  if (x.is_cuda()) return cuda::diffaug(x, draws);
   const std::vector<Draw> all = draws_of(draws, x);
   return each_image(x, [&](std::int64_t b, const float* in, float* out, const Image& size) {
     const Draw& d = all[b];
@@ -93,6 +100,7 @@ Tensor forward(const Tensor& x, const Tensor& draws) {
 }
 
 Tensor backward(const Tensor& grad, const Tensor& draws) {
+  if (grad.is_cuda()) return cuda::diffaug_grad(grad, draws);
   const std::vector<Draw> all = draws_of(draws, grad);
   return each_image(grad, [&](std::int64_t b, const float* in, float* out, const Image& size) {
     const Draw& d = all[b];

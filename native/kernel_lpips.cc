@@ -13,6 +13,7 @@
 #include <cmath>
 
 #include "bind.h"
+#include "cuda/cuda.h"
 #include "loops.h"
 #include "multi_tensor.h"
 
@@ -30,6 +31,7 @@ Features features_of(const Tensor& a, const Tensor& b, const Tensor& weight) {
   if (a.dim() != 4 || a.sizes() != b.sizes()) throw Error(kShape, "lpipsDistance wants two feature maps [batch, channels, height, width] of one shape");
   if (a.scalar_type() != b.scalar_type()) throw Error(kDtype, "lpipsDistance wants two feature maps of one dtype");
   if (a.scalar_type() != at::kFloat && a.scalar_type() != at::kBFloat16) throw Error(kDtype, "lpipsDistance knows float32 and bfloat16");
+  if (a.device() != b.device() || a.device() != weight.device()) throw Error(kInvalid, "lpipsDistance wants both feature maps and the weights on one device");
   if (weight.numel() != a.size(1)) throw Error(kShape, "lpipsDistance wants one weight a channel");
   return {a.contiguous(at::MemoryFormat::ChannelsLast), b.contiguous(at::MemoryFormat::ChannelsLast), weight.to(at::kFloat).contiguous().view(-1),
           a.size(0), a.size(1), a.size(2) * a.size(3)};
@@ -46,6 +48,7 @@ void for_places(const Features& s, std::int64_t begin, std::int64_t end, const F
 constexpr std::int64_t kGrain = 256;  // places a thread takes at least
 
 Tensor forward(const Features& s) {
+  if (s.a.is_cuda()) return cuda::lpips_distance(s.a, s.b, s.weight, kEps);
   const auto* w = static_cast<const float*>(s.weight.data_ptr());
   Tensor out = at::empty({s.batch}, at::TensorOptions().dtype(at::kFloat));
   std::vector<float> distances(s.batch * s.places);
@@ -62,6 +65,7 @@ Tensor forward(const Features& s) {
 
 // grad [batch]
 Tensor backward(const Features& s, const Tensor& grad) {
+  if (s.a.is_cuda()) return cuda::lpips_distance_grad(s.a, s.b, s.weight, kEps, grad);
   const auto* w = static_cast<const float*>(s.weight.data_ptr());
   const Tensor upstream = grad.to(at::kFloat).contiguous();
   const auto* g = static_cast<const float*>(upstream.data_ptr());

@@ -3,12 +3,14 @@
 #include <ATen/ops/empty_like.h>
 
 #include "bind.h"
+#include "cuda/cuda.h"
 #include "multi_tensor.h"
 
 namespace rae {
 namespace {
 
 Tensor quantize8(const Tensor& x) {
+  if (x.is_cuda()) return cuda::quantize8(x);
   const Tensor in = x.to(at::kFloat).contiguous();
   Tensor out = at::empty_like(in);
   const auto* from = static_cast<const float*>(in.data_ptr());

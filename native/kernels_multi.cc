@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "bind.h"
+#include "cuda/cuda.h"
 #include "multi_tensor.h"
 
 namespace rae {
@@ -17,6 +18,8 @@ loops::AdamW adamw_of(const Doubles& h) {
           static_cast<float>(lr / (1 - std::pow(beta1, step))), static_cast<float>(1 / (1 - std::pow(beta2, step))),
           static_cast<float>(eps), static_cast<float>(scale)};
 }
+
+bool on_gpu(const Tensors& tensors) { return !tensors.empty() && tensors[0].is_cuda(); }
 
 // One for every weight, or null where a weight has no working copy.
 using Working = std::vector<Optional<Tensor>>;
@@ -39,6 +42,7 @@ void adamw(const Tensors& params, const Tensors& given_grads, const Tensors& m, 
   check_group("m", m, params, false);
   check_group("v", v, params, false);
   check_working(working, params);
+  if (on_gpu(params)) return cuda::adamw(params, grads, m, v, working, h);
   for_chunks(chunks_of(params), [&](const Chunk& c) {
     alignas(64) float buffer[loops::kBlock];
     auto* p = static_cast<float*>(params[c.tensor].data_ptr());
@@ -52,12 +56,17 @@ void adamw(const Tensors& params, const Tensors& given_grads, const Tensors& m, 
   });
 }
 
-// f(destination, values, n) on blocks of two groups of tensors
-template <class F>
-void zip(const char* name, const Tensors& into, const Tensors& from, const F& f) {
-  const Tensors values = in_order_of(from, into);
+// The values, in the memory order of what they go into.
+Tensors checked(const char* name, const Tensors& into, const Tensors& from) {
+  Tensors values = in_order_of(from, into);
   check_group(name, into, into, false);
   check_group("values", values, into, true);
+  return values;
+}
+
+// f(destination, values, n) on blocks of two groups of tensors
+template <class F>
+void zip(const Tensors& into, const Tensors& values, const F& f) {
   for_chunks(chunks_of(into), [&](const Chunk& c) {
     alignas(64) float buffer[loops::kBlock];
     auto* p = static_cast<float*>(into[c.tensor].data_ptr());
@@ -68,11 +77,24 @@ void zip(const char* name, const Tensors& into, const Tensors& from, const F& f)
   });
 }
 
+void ema(const Tensors& averages, const Tensors& from, float decay) {
+  const Tensors values = checked("averages", averages, from);
+  if (on_gpu(averages)) return cuda::ema(averages, values, decay);
+  zip(averages, values, [decay](float* a, const float* v, std::size_t n) { loops::ema(a, v, n, decay); });
+}
+
+void accumulate(const Tensors& sums, const Tensors& from) {
+  const Tensors values = checked("sums", sums, from);
+  if (on_gpu(sums)) return cuda::accumulate(sums, values);
+  zip(sums, values, loops::add);
+}
+
 // [sum of squares, 1 where all are finite else 0]
 Doubles grad_stats(const Tensors& given) {
   Tensors grads;
   for (const Tensor& t : given) grads.push_back(t.is_non_overlapping_and_dense() ? t : t.contiguous());
   check_group("grads", grads, grads, true);
+  if (on_gpu(grads)) return cuda::grad_stats(grads);
   const std::vector<Chunk> chunks = chunks_of(grads);
   // One sum a chunk, added in order: the same bits with any number of threads.
   std::vector<double> sums(chunks.size());
@@ -100,10 +122,8 @@ void define_kernels_multi(napi_env env, napi_value exports) {
     def("adamw", [](const Tensors& params, const Tensors& grads, const Tensors& m, const Tensors& v, const Working& working, const Doubles& hyper) {
       adamw(params, grads, m, v, working, hyper);
     }),
-    def("ema", [](const Tensors& averages, const Tensors& values, double decay) {
-      zip("ema", averages, values, [decay = static_cast<float>(decay)](float* a, const float* v, std::size_t n) { loops::ema(a, v, n, decay); });
-    }),
-    def("accumulate", [](const Tensors& sums, const Tensors& values) { zip("sums", sums, values, loops::add); }),
+    def("ema", [](const Tensors& averages, const Tensors& values, double decay) { ema(averages, values, static_cast<float>(decay)); }),
+    def("accumulate", [](const Tensors& sums, const Tensors& values) { accumulate(sums, values); }),
     def("gradStats", [](const Tensors& grads) { return grad_stats(grads); }),
   });
 }

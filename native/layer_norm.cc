@@ -97,7 +97,7 @@ struct LayerNorm : torch::autograd::Function<LayerNorm> {
 
 Tensor layer_norm(const Tensor& x, std::int64_t width, const Optional<Tensor>& weight, const Optional<Tensor>& bias, double eps) {
   const bool fits = x.is_cpu() && x.scalar_type() == at::kBFloat16 && x.dim() > 0 && x.size(-1) == width && x.numel() > 0 && weight.has_value() == bias.has_value() &&
-                    (!weight || (weight->numel() == width && bias->numel() == width && weight->scalar_type() == bias->scalar_type()));
+                    (!weight || (weight->numel() == width && bias->numel() == width && weight->scalar_type() == bias->scalar_type() && weight->is_cpu() && bias->is_cpu()));
   if (!fits) return at::layer_norm(x, width, weight, bias, eps);
   // contiguous is recorded too, so a view's gradient finds its way
   if (at::GradMode::is_enabled()) return LayerNorm::apply(x.contiguous(), weight, bias, eps);

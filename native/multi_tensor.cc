@@ -14,7 +14,7 @@ void check_group(const char* name, const Tensors& tensors, const Tensors& like, 
       throw Error(kDtype, where + ": expected float32" + (allow_bf16 ? " or bfloat16" : "") + ", got " + c10::toString(t.scalar_type()));
     if (t.sizes() != l.sizes()) throw Error(kShape, where + " has another shape than its weight");
     if (!t.is_non_overlapping_and_dense() || t.strides() != l.strides()) throw Error(kShape, where + " has another memory order than its weight");
-    if (!t.is_cpu()) throw Error(kInvalid, where + " is on " + t.device().str() + ", this kernel runs on the cpu");
+    if (t.device() != like[0].device()) throw Error(kInvalid, where + " is on " + t.device().str() + ", the first weight on " + like[0].device().str());
   }
 }
 

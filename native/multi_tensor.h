@@ -35,7 +35,8 @@ inline const float* as_float(const at::Tensor& t, std::int64_t at, std::int64_t 
   return buffer;
 }
 
-// Throws unless every tensor is float32 (or bf16, where allowed), on the CPU, and of the same count, shapes and memory order as `like`.
+// Throws unless every tensor is float32 (or bf16, where allowed), on the device of the first of `like`, and of the same count, shapes and
+// memory order as `like`.
 void check_group(const char* name, const Tensors& tensors, const Tensors& like, bool allow_bf16);
 
 // The tensors themselves, or copies in the memory order of `like` where theirs is another.

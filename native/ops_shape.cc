@@ -3,8 +3,10 @@
 #include <ATen/ops/_upsample_bilinear2d_aa.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/chunk.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/flatten.h>
 #include <ATen/ops/index_select.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/narrow.h>
 #include <ATen/ops/pad.h>
 #include <ATen/ops/permute.h>
@@ -22,10 +24,20 @@
 namespace rae {
 namespace {
 
+// libtorch's gradient of it adds atomically on a GPU. There it is a product with the weights of the rows and one with those of the columns.
+Tensor bilinear(const Tensor& t, const Ints& size) {
+  if (t.is_cpu()) return at::upsample_bilinear2d(t, size, /*align_corners=*/false);
+  auto weights = [&](std::int64_t from, std::int64_t to) {
+    const Tensor unit = at::eye(from, t.options().requires_grad(false)).view({1, 1, from, from});
+    return at::upsample_bilinear2d(unit, {to, from}, /*align_corners=*/false).view({to, from});
+  };
+  return at::matmul(at::matmul(weights(t.size(2), size[0]), t), weights(t.size(3), size[1]).transpose(0, 1));
+}
+
 Tensor interpolate(const Tensor& t, const Ints& size, const std::string& mode, bool antialias) {
   if (t.dim() != 4) throw Error(kShape, "interpolate wants [batch, channels, height, width]");
   if (mode == "bilinear" && antialias) return at::_upsample_bilinear2d_aa(t, size, /*align_corners=*/false);
-  if (mode == "bilinear") return at::upsample_bilinear2d(t, size, /*align_corners=*/false);
+  if (mode == "bilinear") return bilinear(t, size);
   if (mode == "bicubic" && antialias) return at::_upsample_bicubic2d_aa(t, size, /*align_corners=*/false);
   if (mode == "bicubic") return at::upsample_bicubic2d(t, size, /*align_corners=*/false);
   throw Error(kInvalid, "interpolate knows bilinear and bicubic, not " + mode);

@@ -4,10 +4,9 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 
 #include "bind.h"
+#include "cuda/cuda.h"
 
 namespace rae {
 namespace {
@@ -22,8 +21,7 @@ PhiloxKey key_of(const Ints& key) {
 
 // Calls fill(block's four words, four floats out) for every block of the tensor.
 template <class Fill>
-Tensor generate(const Ints& key_words, const Ints& shape, const Fill& fill) {
-  const PhiloxKey key = key_of(key_words);
+Tensor on_cpu(const PhiloxKey& key, const Ints& shape, const Fill& fill) {
   Tensor t = at::empty(shape, at::TensorOptions().dtype(at::kFloat));
   float* out = t.data_ptr<float>();
   const std::int64_t n = t.numel();
@@ -37,25 +35,18 @@ Tensor generate(const Ints& key_words, const Ints& shape, const Fill& fill) {
   return t;
 }
 
-void uniform(const std::array<std::uint32_t, 4>& x, float* out) {
-  for (int i = 0; i < 4; ++i) out[i] = static_cast<float>(x[i] >> 8) * 0x1p-24f;
-}
-
-void normal(const std::array<std::uint32_t, 4>& x, float* out) {
-  for (int i = 0; i < 4; i += 2) {
-    const double radius = std::sqrt(-2 * std::log((x[i] + 0.5) * 0x1p-32));
-    const double angle = 2 * std::numbers::pi * ((x[i + 1] + 0.5) * 0x1p-32);
-    out[i] = static_cast<float>(radius * std::cos(angle));
-    out[i + 1] = static_cast<float>(radius * std::sin(angle));
-  }
-}
-
 }  // namespace
 
 void define_random(napi_env env, napi_value exports) {
   define(env, exports, {
-    def("randomUniform", [](const Ints& key, const Ints& shape) { return generate(key, shape, uniform); }),
-    def("randomNormal", [](const Ints& key, const Ints& shape) { return generate(key, shape, normal); }),
+    def("randomUniform", [](const Ints& key, const Ints& shape, at::Device device) {
+      if (device.is_cuda()) return cuda::random_uniform(key_of(key), shape, device);
+      return on_cpu(key_of(key), shape, uniform);
+    }),
+    def("randomNormal", [](const Ints& key, const Ints& shape, at::Device device) {
+      if (device.is_cuda()) return cuda::random_normal(key_of(key), shape, device);
+      return on_cpu(key_of(key), shape, normal);
+    }),
   });
 }
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "cuda/cuda.h"
 #include "error.h"
 
 namespace rae {
@@ -66,12 +67,29 @@ Snapshot::Snapshot(std::int64_t size) : size_(size), mapped_(std::max<std::int64
   });
 }
 
-Snapshot::~Snapshot() { munmap(data_, static_cast<std::size_t>(mapped_)); }
+Snapshot::~Snapshot() {
+  if (pinned_) cuda::unpin(data_);
+  munmap(data_, static_cast<std::size_t>(mapped_));
+}
 
 void Snapshot::check(const Tensors& tensors, const Ints& offsets) const {
   if (tensors.size() != offsets.size()) throw Error(kInvalid, "one offset a tensor is wanted");
   for (std::size_t i = 0; i < tensors.size(); ++i)
     if (offsets[i] < 0 || offsets[i] > size_ - static_cast<std::int64_t>(tensors[i].nbytes())) throw Error(kInvalid, "a tensor lies outside the snapshot");
+}
+
+at::Tensor Snapshot::part(const at::Tensor& t, std::int64_t offset) const {
+  return at::from_blob(data_ + offset, t.sizes(), at::TensorOptions().dtype(t.scalar_type()));
+}
+
+template <class Copy>
+void Snapshot::on_gpu(const Tensors& tensors, const Copy& copy) const {
+  const auto first = std::find_if(tensors.begin(), tensors.end(), [](const at::Tensor& t) { return t.is_cuda(); });
+  if (first == tensors.end()) return;
+  if (!pinned_) pinned_ = cuda::pin(data_, static_cast<std::size_t>(mapped_), first->device());
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    if (tensors[i].is_cuda()) copy(i);
+  cuda::synchronize(first->device());
 }
 
 void Snapshot::capture(const Tensors& tensors, const Ints& offsets) {
@@ -80,9 +98,10 @@ void Snapshot::capture(const Tensors& tensors, const Ints& offsets) {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const at::Tensor& t = tensors[i];
     if (plain(t)) add_pieces(pieces, data_ + offsets[i], static_cast<const char*>(t.data_ptr()), static_cast<std::int64_t>(t.nbytes()));
-    else at::from_blob(data_ + offsets[i], t.sizes(), at::TensorOptions().dtype(t.scalar_type())).copy_(t);
+    else if (t.is_cpu()) part(t, offsets[i]).copy_(t);
   }
   copy_all(pieces);
+  on_gpu(tensors, [&](std::size_t i) { part(tensors[i], offsets[i]).copy_(tensors[i], /*non_blocking=*/true); });
 }
 
 void Snapshot::restore(const Tensors& tensors, const Ints& offsets) const {
@@ -91,9 +110,10 @@ void Snapshot::restore(const Tensors& tensors, const Ints& offsets) const {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const at::Tensor& t = tensors[i];
     if (plain(t)) add_pieces(pieces, static_cast<char*>(t.data_ptr()), data_ + offsets[i], static_cast<std::int64_t>(t.nbytes()));
-    else t.copy_(at::from_blob(data_ + offsets[i], t.sizes(), at::TensorOptions().dtype(t.scalar_type())));
+    else if (t.is_cpu()) t.copy_(part(t, offsets[i]));
   }
   copy_all(pieces);
+  on_gpu(tensors, [&](std::size_t i) { tensors[i].copy_(part(tensors[i], offsets[i]), /*non_blocking=*/true); });
 }
 
 }  // namespace rae

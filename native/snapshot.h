@@ -18,14 +18,21 @@ class Snapshot {
   char* data() const { return data_; }
   std::int64_t size() const { return size_; }
 
-  // Copies tensors to and from their offsets, in row-major order; contiguous ones on the CPU by all threads at once.
+  // Copies tensors to and from their offsets, in row-major order; contiguous ones on the CPU by all threads at once,
+  // those on a GPU directly.
   void capture(const Tensors& tensors, const Ints& offsets);
   void restore(const Tensors& tensors, const Ints& offsets) const;
 
  private:
   void check(const Tensors& tensors, const Ints& offsets) const;
+  // The part of the buffer at `offset`, as a tensor like `t`.
+  at::Tensor part(const at::Tensor& t, std::int64_t offset) const;
+  // Copies that go past the CPU, all begun before any is waited for; the buffer is pinned for the first of them.
+  template <class Copy>
+  void on_gpu(const Tensors& tensors, const Copy& copy) const;
   char* data_;
   std::int64_t size_, mapped_;
+  mutable bool pinned_ = false;
 };
 
 // A file to write: its header, and tensors from the buffer at their places in the file.

@@ -64,8 +64,8 @@ export interface Native extends Families {
   readonly add_: (dst: Handle, src: Handle, alpha: number) => void
   readonly mul_: (dst: Handle, factor: number) => void
   readonly zero_: (dst: Handle) => void
-  readonly randomUniform: (key: Ints, shape: Ints) => Handle
-  readonly randomNormal: (key: Ints, shape: Ints) => Handle
+  readonly randomUniform: (key: Ints, shape: Ints, device: number) => Handle
+  readonly randomNormal: (key: Ints, shape: Ints, device: number) => Handle
   // ops_pointwise.cc, ops_reduce.cc
   readonly clamp: (t: Handle, min: Optional<number>, max: Optional<number>) => Handle
   readonly where: (condition: Handle, a: Handle, b: Handle) => Handle
@@ -131,6 +131,10 @@ export interface Native extends Families {
   readonly resetPeak: () => void
   readonly libtorchVersion: () => string
   readonly deviceProblem: (device: number) => string
+  readonly useDeterministicAlgorithms: () => void
+  readonly synchronize: (device: number) => void
+  readonly gpuMemory: (device: number) => { live: number; peak: number }
+  readonly resetGpuPeak: (device: number) => void
   readonly setThreads: (n: number) => void
   readonly threads: () => number
   readonly buildInfo: () => string

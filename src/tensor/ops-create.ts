@@ -20,15 +20,18 @@ export const full = (shape: readonly number[], value: number, { dtype = "float32
 export const arange = (n: number, { dtype = "int64", device = "cpu" }: Placement = {}): Tensor =>
   made(native.arange(n, dtypeCode(dtype), deviceCode(device)))
 
+/** On the CPU; `to` takes it to another device. */
 export const fromFloat32 = (data: Float32Array, shape: readonly number[]): Tensor => made(native.fromBytes(data, shape, dtypeCode("float32")))
 export const fromUint8 = (data: Uint8Array, shape: readonly number[]): Tensor => made(native.fromBytes(data, shape, dtypeCode("uint8")))
 export const fromInt64 = (data: BigInt64Array | readonly number[], shape: readonly number[]): Tensor =>
   made(native.fromBytes(data instanceof BigInt64Array ? data : BigInt64Array.from(data, BigInt), shape, dtypeCode("int64")))
 
-/** float32 in [0, 1): element n is a function of the key and n alone. */
-export const randomUniform = (key: RandomKey, shape: readonly number[]): Tensor => made(native.randomUniform(key, shape))
-/** Standard normal float32. */
-export const randomNormal = (key: RandomKey, shape: readonly number[]): Tensor => made(native.randomNormal(key, shape))
+/** float32 in [0, 1): element n is a function of the key and n alone, the same bits on every device. */
+export const randomUniform = (key: RandomKey, shape: readonly number[], { device = "cpu" }: Pick<Placement, "device"> = {}): Tensor =>
+  made(native.randomUniform(key, shape, deviceCode(device)))
+/** Standard normal float32. On a GPU a value may differ from the CPU's in its last bit, where log, sine and cosine do. */
+export const randomNormal = (key: RandomKey, shape: readonly number[], { device = "cpu" }: Pick<Placement, "device"> = {}): Tensor =>
+  made(native.randomNormal(key, shape, deviceCode(device)))
 
 /** The value of a tensor of one element. */
 export const item = (t: Tensor): number => native.item(t.handle)
