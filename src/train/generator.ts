@@ -162,7 +162,8 @@ export class Generator {
     return scope(() => {
       const { statistics } = this.#options
       const clean = statistics ? unstandardise(z, statistics) : z
-      return noise === null ? clean : T.add(clean, T.mul(noise.normal, noise.sigma))
+      // drawn on the CPU, the same on every device
+      return noise === null ? clean : T.add(clean, T.to(T.mul(noise.normal, noise.sigma), { device: clean.device }))
     })
   }
 
