@@ -1,5 +1,6 @@
 /** Compares a golden file's outputs with those of the project's step, each against its tolerance. */
 import type { Precision } from "../src/nn/precision.ts"
+import type { Device } from "../src/tensor/dtype.ts"
 import * as T from "../src/tensor/ops.ts"
 import { keep, scope } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
@@ -25,7 +26,8 @@ const tolerance = (precision: Precision, step: number, name: string): number | n
   return name.startsWith("logits") ? BF16.logits : name === "adaptive_weight" ? BF16.weight : BF16.loss
 }
 
-const float = (t: Tensor) => T.to(t, { dtype: "float32" })
+/** On the CPU, where the file's values are. */
+const float = (t: Tensor) => T.to(t, { dtype: "float32", device: "cpu" })
 const norm = (t: Tensor): number => scope(() => T.item(T.norm(float(t))))
 const distance = (a: Tensor, b: Tensor): number => scope(() => norm(T.sub(T.reshape(float(a), b.shape), b)))
 const dot = (a: Tensor, b: Tensor): number => scope(() => T.item(T.sum(T.mul(float(a), b))))
@@ -88,9 +90,9 @@ export interface GoldenComparison {
 const NUDGES = [1, -1, 2, -2, 3, -3, 4, -4, 8, -8, 16, -16]
 
 /** Everything that the file holds an expected value of. */
-export const compareGolden = (path: string, precision: Precision, changes: Changes = {}): GoldenComparison => {
+export const compareGolden = (path: string, precision: Precision, changes: Changes = {}, device: Device = "cpu"): GoldenComparison => {
   using file = openSafetensors(path)
-  const roles = goldenRoles(file, path, precision, { ...goldenSettings(file), ...changes.settings })
+  const roles = goldenRoles(file, path, precision, { ...goldenSettings(file), ...changes.settings }, device)
   try {
     const steps = Array.from({ length: goldenSteps(file) }, (_, step) => step)
     const small = new Map<string, ReadonlySet<number>>()
@@ -180,7 +182,7 @@ const smallGradients = ({ discriminator }: GoldenRoles): ReadonlyMap<string, Rea
 
 /** L2 distance, leaving out the elements in `small` that are within `walk` of where they should be. */
 const weightDistance = (got: Tensor, expected: Tensor, small: ReadonlySet<number> | undefined, walk: number): number => scope(() =>
-  Math.sqrt(T.toFloat32(T.abs(T.sub(got, expected))).reduce((sum, difference, i) => (small?.has(i) === true && difference <= walk ? sum : sum + difference ** 2), 0)))
+  Math.sqrt(T.toFloat32(T.abs(T.sub(float(got), expected))).reduce((sum, difference, i) => (small?.has(i) === true && difference <= walk ? sum : sum + difference ** 2), 0)))
 
 const finalWeights = (file: SafetensorsFile, roles: GoldenRoles, precision: Precision, small: ReadonlyMap<string, ReadonlySet<number>>): ReadonlyArray<Comparison> => {
   const final = new Map([...roles.generator.state(), ...roles.ema.state(), ...roles.discriminator.state()])
@@ -189,7 +191,7 @@ const finalWeights = (file: SafetensorsFile, roles: GoldenRoles, precision: Prec
     const expected = file.read(name)
     const got = final.get(name.slice("final.".length))
     if (got === undefined) throw new InvalidGolden(`the roles have no state named ${name}`)
-    if (vanishing.test(name)) return { name: `${name} (largest difference)`, error: T.maxAbs(T.sub(got, expected)), tolerance: walk }
+    if (vanishing.test(name)) return { name: `${name} (largest difference)`, error: T.maxAbs(T.sub(float(got), expected)), tolerance: walk }
     const bound = name.startsWith("final.disc.") ? FP32.discriminator : FP32.weight
     return { name, error: relative(weightDistance(got, expected, small.get(name), walk), norm(expected)), tolerance: precision === "fp32" ? bound : null }
   }))

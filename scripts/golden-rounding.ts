@@ -39,13 +39,13 @@ export interface Rounded {
 /** `fake` [B,3,S,S], the 8-bit rounding of `exact`, with values at a boundary moved to their other side where that brings the logits nearer to `expected`. */
 export const roundLike = (expected: Tensor, fake: Tensor, exact: Tensor, logits: (fake: Tensor) => Tensor): Rounded => scope(() => {
   const size = T.item(T.norm(expected))
-  const image = (values: Float32Array) => T.fromFloat32(values, fake.shape)
+  const image = (values: Float32Array) => T.to(T.fromFloat32(values, fake.shape), { device: fake.device })
   const error = (values: Float32Array) => scope(() => T.item(T.norm(T.sub(logits(image(values)), expected))) / size)
   /** Gradient of half the squared error by every value: says which of them would help. */
   const slope = (values: Float32Array) => scope(() => {
     const x = leaf(image(values))
     const loss = enableGrad(() => T.mul(T.sum(T.square(T.sub(logits(x), expected))), 0.5))
-    return T.toFloat32(grad([loss], [x], [T.full([], 1)])[0]!)
+    return T.toFloat32(grad([loss], [x], [T.full([], 1, { device: fake.device })])[0]!)
   })
   const values = T.toFloat32(fake)
   const candidates = [...T.toFloat32(exact).entries()].flatMap(([i, value]) => {

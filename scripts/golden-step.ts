@@ -11,6 +11,7 @@ import { signed } from "../src/models/image-space.ts"
 import { checkWeights } from "../src/models/check-weights.ts"
 import type { Spec } from "../src/nn/parameters.ts"
 import type { Precision } from "../src/nn/precision.ts"
+import type { Device } from "../src/tensor/dtype.ts"
 import * as T from "../src/tensor/ops.ts"
 import { keep, scope } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
@@ -65,17 +66,17 @@ const json = <A>(file: SafetensorsFile, key: string): A => {
   }
 }
 
-const read = (file: SafetensorsFile, name: string): Tensor => {
+const read = (file: SafetensorsFile, name: string, device: Device = "cpu"): Tensor => {
   if (!file.tensors.has(name)) throw new InvalidGolden(`no tensor named ${name}`)
-  return file.read(name)
+  return file.read(name, { device })
 }
 
 /** The file's weights of one model, checked against what the model needs. */
-const weightsOf = (file: SafetensorsFile, path: string, spec: Spec, part: string): Map<string, Tensor> => {
+const weightsOf = (file: SafetensorsFile, path: string, spec: Spec, part: string, device: Device): Map<string, Tensor> => {
   const prefix = `weights.${part}.`
   const found = new Map([...file.tensors].filter(([name]) => name.startsWith(prefix)).map(([name, tensor]) => [name.slice(prefix.length), tensor]))
   checkWeights(spec, found, path)
-  return new Map(Array.from(found.keys(), (name) => [name, file.read(prefix + name)]))
+  return new Map(Array.from(found.keys(), (name) => [name, file.read(prefix + name, { device })]))
 }
 
 const sizes = (config: GoldenConfig) => {
@@ -108,20 +109,20 @@ export const goldenSettings = (file: SafetensorsFile): GoldenSettings => {
 }
 
 /** Roles with the file's weights, in the project's own classes. */
-export const goldenRoles = (file: SafetensorsFile, path: string, precision: Precision, { lr, betas, emaDecay } = goldenSettings(file)) => {
+export const goldenRoles = (file: SafetensorsFile, path: string, precision: Precision, { lr, betas, emaDecay } = goldenSettings(file), device: Device = "cpu") => {
   const { encoder, decoder, discriminator, vgg } = sizes(json<GoldenConfig>(file, "config"))
   const optimizer = { schedule: constant(lr), betas, eps: 1e-8, weightDecay: 0, clipNorm: null }
-  const generator = new Generator({ config: decoder, weights: weightsOf(file, path, decoderSpec(decoder), "decoder"), precision, optimizer })
+  const generator = new Generator({ config: decoder, weights: weightsOf(file, path, decoderSpec(decoder), "decoder", device), precision, optimizer })
   const initial = generator.weights()
   const ema = new Ema(decoderSpec(decoder), initial, emaDecay)
   for (const alias of initial.values()) alias.dispose()
   return {
     generator,
     ema,
-    encoder: new FrozenEncoder({ config: encoder, weights: weightsOf(file, path, dinov2Spec(encoder), "encoder"), precision, inputSize: encoder.image_size }),
-    reconstruction: new ReconstructionLoss({ config: vgg, weights: weightsOf(file, path, lpipsSpec(vgg), "lpips"), precision }),
+    encoder: new FrozenEncoder({ config: encoder, weights: weightsOf(file, path, dinov2Spec(encoder), "encoder", device), precision, inputSize: encoder.image_size }),
+    reconstruction: new ReconstructionLoss({ config: vgg, weights: weightsOf(file, path, lpipsSpec(vgg), "lpips", device), precision }),
     discriminator: new Discriminator({
-      config: discriminator, dino: weightsOf(file, path, dinoSpec(discriminator.dino), "dino"), weights: weightsOf(file, path, headsSpec(discriminator), "disc"),
+      config: discriminator, dino: weightsOf(file, path, dinoSpec(discriminator.dino), "dino", device), weights: weightsOf(file, path, headsSpec(discriminator), "disc", device),
       precision, loss: "hinge", generatorLoss: "vanilla", optimizer
     })
   }
@@ -167,7 +168,8 @@ export const runGoldenStep = (file: SafetensorsFile, roles: GoldenRoles, step: n
   const { hyper = goldenHyperparameters(file), roundAsInFile, gradientsFromFile = false, change = (all: GoldenRoles): Roles => all, nudge = 0, mapped = false, outputs } = options
   const { encoder, generator, discriminator } = roles
   const changed = change(roles)
-  const input = (name: string) => (mapped ? file.map(`step${step}.in.${name}`) : read(file, `step${step}.in.${name}`))
+  const device = roles.generator.state().values().next().value?.device ?? "cpu"
+  const input = (name: string) => (mapped ? file.map(`step${step}.in.${name}`) : read(file, `step${step}.in.${name}`, device))
   const copied = (name: string, t: Tensor): Tensor => {
     outputs?.set(name, keep(T.clone(t)))
     return t
@@ -175,9 +177,9 @@ export const runGoldenStep = (file: SafetensorsFile, roles: GoldenRoles, step: n
   const roundedAsInFile = (fake: Tensor, drawsFake: Tensor, report: (rounded: Rounded) => void): Tensor => scope(() => {
     const { decoder, discriminator: config } = sizes(json<GoldenConfig>(file, "config"))
     const exact = signed(reconstructWith(generator.weights(), decoder, null, encoder.features(input("images"), hyper.microBatch)))
-    const dino = new Map(Array.from(dinoSpec(config.dino).parameters.keys(), (name) => [name, file.read(`weights.dino.${name}`)]))
+    const dino = new Map(Array.from(dinoSpec(config.dino).parameters.keys(), (name) => [name, file.read(`weights.dino.${name}`, { device })]))
     const heads = new Map(Array.from(discriminator.state(), ([name, tensor]) => [name.replace(/^disc\./, ""), tensor]))
-    const rounded = roundLike(read(file, `step${step}.out.logits_fake`), fake, exact, (x) => fakeLogits(x, drawsFake, config, dino, heads))
+    const rounded = roundLike(read(file, `step${step}.out.logits_fake`, device), fake, exact, (x) => fakeLogits(x, drawsFake, config, dino, heads))
     report(rounded)
     return rounded.image
   })

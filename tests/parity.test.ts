@@ -10,6 +10,7 @@ import * as T from "../src/tensor/ops.ts"
 import { scope } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
 import type { Roles } from "../src/train/direct.ts"
+import { withoutGpu } from "./tensor-devices.ts"
 
 const root = resolve(import.meta.dirname, "..")
 const golden = join(root, "tests/golden/stage1_tiny.safetensors")
@@ -99,6 +100,12 @@ describe("golden step", () => {
   it("is met in bf16 within what autocast differs by", () => {
     assert.deepStrictEqual(compareGolden(golden, "bf16").outputs.filter(beyond), [])
   })
+
+  for (const precision of ["fp32", "bf16"] as const) {
+    it.skipIf(withoutGpu !== "")(`is met on a GPU in ${precision}`, () => {
+      assert.deepStrictEqual(compareGolden(golden, precision, {}, "cuda:0").outputs.filter(beyond), [])
+    })
+  }
 
   it.for(faults)("is not met with $fault", ({ changes, tells }) => {
     assert.isTrue(missed({ ...changes, nudges: [] }).some((name) => tells.test(name)))
