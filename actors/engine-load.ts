@@ -62,7 +62,7 @@ export interface Prepared {
 
 const checkDevice = (device: Device) => Effect.try({
   try: () => requireDevice(device),
-  catch: (cause) => new Protocol.NoDevice({ device, reason: cause instanceof Error ? cause.message : String(cause), help: "use --device cpu, or build against a libtorch with CUDA (LIBTORCH=… scripts/setup)" })
+  catch: (cause) => new Protocol.NoDevice({ device, reason: cause instanceof Error ? cause.message : String(cause), help: "use --device cpu; a GPU needs NVIDIA's driver, and an addon built by nvcc against a libtorch with CUDA (LIBTORCH=… scripts/setup)" })
 })
 
 const openImages = Effect.fnUntraced(function*(request: Protocol.LoadRequest) {
