@@ -37,10 +37,33 @@ interface Recorded extends Outcome {
 const recorded = (file: string | null, seed: number): ReadonlyArray<Outcome> =>
   file === null || !existsSync(file) ? [] : readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as Recorded).filter((each) => each.seed === seed)
 
-/** The exit code: 1 where a trial did not end as it must. */
+/** The exit code: 1 where a trial did not end as it must. Where nothing is left to do, the table is that of the record. */
 export const runCampaign = async (campaign: Campaign): Promise<number> => {
-  const { kinds, out, record, replayWords, say, seed, settings, stop } = campaign
+  const { kinds, out, record, replayWords, seed, settings, stop } = campaign
   const began = performance.now()
+  const outcomes = [...recorded(record, seed)]
+  const known = new Set(outcomes.map(({ trial }) => trial))
+  const waiting = campaign.trials.filter((trial) => !known.has(trial))
+  const skipped = waiting.length === 0 ? 0 : await runTrials(campaign, waiting, (outcome) => {
+    outcomes.push(outcome)
+    if (record !== null) appendFileSync(record, `${JSON.stringify({ seed, ...outcome })}\n`)
+  })
+
+  outcomes.sort((a, b) => a.trial - b.trial)
+  const rows = rowsOf(kinds, outcomes)
+  const seconds = (performance.now() - began) / 1000
+  if (campaign.json) out(JSON.stringify({ schema: 1, seed, seconds, rows, skipped, trials: outcomes.map((outcome) => ({ ...outcome, replay: replayWords(outcome.trial) })) }))
+  else {
+    for (const line of failureLines(outcomes, replayWords)) out(line)
+    for (const line of tableLines(rows)) out(line)
+    out(`Seed ${seed}, ${settings.jobs} at a time, ${Math.round(seconds)} s in all${skipped > 0 ? `; ${skipped} trials skipped` : ""}.`)
+  }
+  if (stop.aborted) return 130
+  return outcomes.some(({ verdict }) => verdict === "failed") ? 1 : 0
+}
+
+/** Does the trials; gives how many had to be left out. */
+const runTrials = async ({ keep, kinds, say, seed, settings, stop }: Campaign, trials: ReadonlyArray<number>, done: (outcome: Outcome) => void): Promise<number> => {
   const noDisk = whyNoDisk(settings.dir)
   if (noDisk !== null) say(`no small disk can be mounted here (${noDisk}): trials that need one are skipped`)
   const reference = await runReference(settings)
@@ -49,9 +72,7 @@ export const runCampaign = async (campaign: Campaign): Promise<number> => {
   const impossible = kinds.filter((kind) => planOf(seed, 0, [kind], shape) === null)
   if (impossible.length > 0) say(`cannot happen in this run: ${impossible.map(({ name }) => name).join(", ")}`)
 
-  const outcomes = [...recorded(record, seed)]
-  const known = new Set(outcomes.map(({ trial }) => trial))
-  const waiting = campaign.trials.filter((trial) => !known.has(trial))
+  const waiting = [...trials]
   let skipped = 0
   const work = async () => {
     for (let trial = waiting.shift(); trial !== undefined && !stop.aborted; trial = waiting.shift()) {
@@ -62,27 +83,14 @@ export const runCampaign = async (campaign: Campaign): Promise<number> => {
       }
       const outcome = await runTrial(plan, reference, settings)
       if (stop.aborted) return
-      outcomes.push(outcome)
-      if (record !== null) appendFileSync(record, `${JSON.stringify({ seed, ...outcome })}\n`)
+      done(outcome)
       say(lineOf(outcome))
-      if (outcome.verdict !== "failed" && !campaign.keep) {
+      if (outcome.verdict !== "failed" && !keep) {
         await sleep(0) // the last lines of its processes are out
         rmSync(outcome.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
       }
     }
   }
   await Promise.all(Array.from({ length: settings.jobs }, work))
-
-  outcomes.sort((a, b) => a.trial - b.trial)
-  const rows = rowsOf(kinds, outcomes)
-  const seconds = (performance.now() - began) / 1000
-  if (campaign.json) {
-    out(JSON.stringify({ schema: 1, seed, seconds, reference: { steps: shape.steps.length, seconds: shape.seconds }, rows, skipped, trials: outcomes.map((outcome) => ({ ...outcome, replay: replayWords(outcome.trial) })) }))
-  } else {
-    for (const line of failureLines(outcomes, replayWords)) out(line)
-    for (const line of tableLines(rows)) out(line)
-    out(`Seed ${seed}, ${settings.jobs} at a time, ${Math.round(seconds)} s in all${skipped > 0 ? `; ${skipped} trials skipped` : ""}.`)
-  }
-  if (stop.aborted) return 130
-  return outcomes.some(({ verdict }) => verdict === "failed") ? 1 : 0
+  return skipped
 }
