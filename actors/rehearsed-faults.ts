@@ -6,7 +6,7 @@ export const faults = {
   "engine-segv": "SIGSEGV to the engine, as a fault in native code does",
   "engine-stop": "SIGSTOP to the engine: it hangs, and its heartbeat with it",
   "not-finite": "the next batch's images are not a number",
-  "disk-full": "the next save finds no space, once",
+  "disk-full": "saves find no space for three seconds; what can give way gives way (latents, ballast)",
   "crash:": "an actor throws in its next operation: crash:generator"
 } as const
 export type FaultName = keyof typeof faults

@@ -18,11 +18,15 @@ export interface Steered {
   readonly stop: () => void
 }
 
+/** Long enough for a save to fail after all that can give way has given way, and to be tried again. */
+const refusedMillis = 3000
+
 const signals: Readonly<Record<string, NodeJS.Signals>> = { "engine-kill": "SIGKILL", "engine-segv": "SIGSEGV", "engine-stop": "SIGSTOP" }
 
 export const makeSteering = ({ allowInject, ask, emit, engine, run, stop, tree }: Steered) => {
   let paused = false
-  let refusals = 0
+  /** On the monotonic clock: until then no save finds space. */
+  let refusedUntil = 0
   const failpoint = parse(process.env["RAE_FAILPOINT"] ?? "")
 
   const told = (accepted: boolean, happened: Event): Asked => ({ accepted, seq: emit(happened) })
@@ -39,7 +43,7 @@ export const makeSteering = ({ allowInject, ask, emit, engine, run, stop, tree }
     // Told first: what follows from it comes after it in the log.
     const seq = emit(event("fault.injected", run, { fault, accepted: fault === "disk-full" || live !== null }))
     if (signal !== undefined) live?.handle.kill(signal)
-    else if (fault === "disk-full") refusals++
+    else if (fault === "disk-full") refusedUntil = performance.now() + refusedMillis
     else return { accepted: yield* answered(({ handle }) => handle.client.Inject({ actor: fault.startsWith("crash:") ? fault.slice("crash:".length) : null })), seq }
     return { accepted: fault === "disk-full" || live !== null, seq }
   })
@@ -89,10 +93,7 @@ export const makeSteering = ({ allowInject, ask, emit, engine, run, stop, tree }
     settle: (live: LiveEngine): Effect.Effect<void> => paused ? Effect.ignore(hold(live)) : Effect.void,
     /** The commit protocol's failpoints, with the refusals that were asked for. */
     hit: (async (name) => {
-      if (name === "manifest.before" && refusals > 0) {
-        refusals--
-        throw Object.assign(new Error("fault injected: no space left"), { code: "ENOSPC" })
-      }
+      if (name === "manifest.before" && performance.now() < refusedUntil) throw Object.assign(new Error("fault injected: no space left"), { code: "ENOSPC" })
       return failpoint(name)
     }) satisfies Hit as Hit
   }
