@@ -33,15 +33,19 @@ export const makeGoodput = (since: Date, booked: Ledger = empty) => {
   /** Since the last step that was told of: seconds of training, and what of them went elsewhere. */
   let pending = { all: 0, saving: 0, evaluating: 0 }
   let lastStep = 0, committed = 0, snapshot = 0
+  /** Of a step, as it was told last. */
+  let dataSeconds = 0
 
-  const stretch = (step: number, dataSeconds: number): Stretch => {
+  const stretch = (step: number): Stretch => {
     const { all, evaluating, saving } = pending
-    const waiting_for_data = Math.min(dataSeconds, Math.max(0, all - saving - evaluating))
+    const waiting_for_data = Math.min(dataSeconds * Math.max(0, step - lastStep), Math.max(0, all - saving - evaluating))
     return { step, booked: { saving, evaluating, waiting_for_data, useful: Math.max(0, all - saving - evaluating - waiting_for_data) } }
   }
-  const flush = () => {
-    unsaved = [...unsaved, stretch(lastStep, 0)]
+  /** What was done since the last entry, as work up to `step`. */
+  const book = (step: number) => {
+    unsaved = [...unsaved, stretch(step)]
     pending = { all: 0, saving: 0, evaluating: 0 }
+    lastStep = step
   }
   const keep = (isKept: (stretch: Stretch) => boolean) => {
     settled = unsaved.filter(isKept).reduce((ledger, each) => plus(ledger, each.booked), settled)
@@ -49,7 +53,7 @@ export const makeGoodput = (since: Date, booked: Ledger = empty) => {
   }
   /** Back to a step: what came after it was for nothing. */
   const lose = (back: number) => {
-    flush()
+    book(lastStep + 1) // begun after the last step that is known of
     const lost = unsaved.filter(({ step }) => step > back)
     settled = plus(settled, { lost: lost.reduce((sum, each) => sum + Object.values(each.booked).reduce((a, b) => a + b, 0), 0) })
     unsaved = unsaved.filter(({ step }) => step <= back)
@@ -72,11 +76,14 @@ export const makeGoodput = (since: Date, booked: Ledger = empty) => {
         break
       case "train.step":
         if (phase === "recovering") phase = "training" // actors of the engine were restarted: nobody says that they are back
-        unsaved = [...unsaved, stretch(event.step, (event.seconds["data"] ?? 0) * Math.max(0, event.step - lastStep))]
-        pending = { all: 0, saving: 0, evaluating: 0 }
-        lastStep = event.step
+        dataSeconds = event.seconds["data"] ?? 0
+        book(event.step)
         break
-      case "snapshot.taken": pending = { ...pending, saving: pending.saving + event.seconds }; snapshot = event.step; break
+      case "snapshot.taken":
+        pending = { ...pending, saving: pending.saving + event.seconds }
+        book(event.step)
+        snapshot = event.step
+        break
       case "eval.finished": pending = { ...pending, evaluating: pending.evaluating + event.seconds }; break
       case "checkpoint.committed": committed = event.step; keep(({ step }) => step <= committed); break
       case "supervisor.child_down":
@@ -86,10 +93,10 @@ export const makeGoodput = (since: Date, booked: Ledger = empty) => {
         phase = "recovering"
         break
       case "train.not_finite": case "train.micro_batch": if (event.rolled_back_to !== null) lose(event.rolled_back_to); break
-      case "train.paused": flush(); phase = "paused"; break
+      case "train.paused": book(event.step); phase = "paused"; break
       case "train.resumed": phase = "training"; break
       case "run.failed": lose(committed); phase = "starting"; break
-      case "run.finished": case "run.stopped": flush(); keep(() => true); phase = "starting"; break
+      case "run.finished": case "run.stopped": book(event.step); keep(() => true); phase = "starting"; break
       default: break
     }
   }
@@ -99,7 +106,7 @@ export const makeGoodput = (since: Date, booked: Ledger = empty) => {
     /** The ledger at a moment; unsaved work counts as what it was. */
     ledger: (now: Date): Ledger => {
       pass(now.getTime())
-      return [...unsaved, stretch(lastStep, 0)].reduce((ledger, each) => plus(ledger, each.booked), settled)
+      return [...unsaved, stretch(lastStep)].reduce((ledger, each) => plus(ledger, each.booked), settled)
     }
   }
 }

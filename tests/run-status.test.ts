@@ -129,10 +129,12 @@ it("books work anew as lost that an engine's death undoes, and only that", () =>
   assert.deepStrictEqual(ledgerOf(...history), { starting: 1, useful: 10, lost: 12 })
   assert.deepStrictEqual(ledgerOf(...history, 7, started(2), 10, step(4)), { starting: 1, useful: 20, lost: 12, recovering: 7 })
   assert.deepStrictEqual(ledgerOf(started(), 10, step(2), down("data_loader", null, "engine"), 9, step(4)), { starting: 1, useful: 20 })
+  // two steps were done since the last one that the log tells of
+  assert.deepStrictEqual(ledgerOf(started(), 10, step(2), snapshot(2), committed(2), 5, down("engine", 2)), { starting: 1, useful: 11, lost: 6 })
   const back = (rolled_back_to: number | null) => event("train.not_finite", run, { step: 4, what: "generator", rolled_back_to })
   assert.deepStrictEqual(ledgerOf(started(), 10, step(2), 9, step(4), back(2), 10, step(3)), { starting: 1, useful: 20, lost: 10 })
   assert.deepStrictEqual(ledgerOf(started(), 10, step(2), 9, step(4), back(null), 10, step(5)), { starting: 1, useful: 30 })
-  assert.deepStrictEqual(ledgerOf(started(), 10, step(2), snapshot(2), 9, step(4), down("generator", null, "training"), 5, step(4)), { starting: 1, useful: 10, lost: 11, recovering: 5 })
+  assert.deepStrictEqual(ledgerOf(started(), 10, step(2), snapshot(2), 9, step(4), down("generator", null, "training"), 5, step(4)), { starting: 1, useful: 11, lost: 10, recovering: 5 })
 })
 
 it("accounts for every second, and goes on from what was booked before", () => {

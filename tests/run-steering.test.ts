@@ -25,6 +25,7 @@ it("pauses, saves, goes on, restarts, takes faults, stops", async () => {
   assert.strictEqual(held.state, "paused")
   const saved = await document("ckpt-save", "ckpt", "save", "trial") as { readonly step: number; readonly path: string }
   assert.strictEqual(saved.step, held.step)
+  assert.deepStrictEqual(await document("ckpt-save", "ckpt", "save", "trial"), { ...saved, schema: 1 }, "saved already: nothing to wait for")
   assert.strictEqual((place.readJson("runs", "trial", "run.json") as RunJson).step, held.step, "run.json follows the commits")
   await document("ckpt-pin", "ckpt", "pin", "trial")
   await document("resume", "resume", "trial")

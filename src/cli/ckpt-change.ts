@@ -2,11 +2,13 @@
 import * as Effect from "effect/Effect"
 import { basename, dirname, join } from "node:path"
 import type { StampedEvent } from "../../actors/journal.ts"
+import type { Status } from "../../actors/status.ts"
 import type { RunConfig } from "../config/schema.ts"
 import { list, type Listed } from "../checkpoint/describe.ts"
 import { changed, none, readMarks, writeMarks } from "../checkpoint/marks.ts"
 import { expired, kept, type Retention } from "../checkpoint/retention.ts"
 import * as Store from "../checkpoint/store.ts"
+import { askControl } from "../runtime/control-client.ts"
 import { claimRunDir } from "../runtime/lock.ts"
 import type { CheckpointInput, PinInput, PruneInput } from "./checkpoint-commands.ts"
 import { followEvents } from "./event-files.ts"
@@ -23,14 +25,19 @@ const awaitSave = async (home: string, after: number): Promise<Saved> => {
   /** Of the snapshot that answers the request; a commit before it is another one's. */
   let step: number | null = null
   for await (const event of followEvents(home, { after })) {
-    if (event.type === "snapshot.taken" && event.cause === after) step = event.step
+    if (event.type === "snapshot.taken" && event.cause === after) {
+      step = event.step
+      // A run that is paused, or was resumed just now, has nothing newer than what is saved: no commit follows.
+      const saved = (await askControl({ dir: home, path: "/status" }) as Status).last_checkpoint
+      if (saved !== null && saved.step >= step) return { _tag: "Committed", ...saved }
+    }
     if (event.type === "checkpoint.committed" && step !== null && event.step >= step) return { _tag: "Committed", step: event.step, path: event.path, bytes: event.bytes }
     if (event.type === "checkpoint.failed" && step !== null) return { _tag: "Refused", reason: `${event.message}; the state stays in memory, next try in ${event.retry_seconds.toFixed(1)} s` }
     if (ends(event)) return { _tag: "Ended" }
   }
   return { _tag: "Ended" }
 }
-const ends = ({ type }: StampedEvent): boolean => type === "run.stopped" || type === "run.failed" || type === "study.finished"
+const ends = ({ type }: StampedEvent): boolean => type === "run.finished" || type === "run.stopped" || type === "run.failed" || type === "study.finished"
 
 export const save = async ({ operand, values }: CheckpointInput, terminal: Terminal): Promise<number> => {
   const run = findRun(operand, runsDirectory(values["runs-dir"]))

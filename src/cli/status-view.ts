@@ -3,7 +3,7 @@ import { total, type Account, type Ledger } from "../../actors/goodput.ts"
 import type { Incident } from "../../actors/incidents.ts"
 import type { RunJson } from "../../actors/run-json.ts"
 import type { ActorStatus, Status } from "../../actors/status.ts"
-import { layOut } from "../formats/text-table.ts"
+import { displayWidth, layOut } from "../formats/text-table.ts"
 import { clock, count, countdown, figure, milliseconds, size, span } from "./quantities.ts"
 import type { Paint, Style } from "./terminal.ts"
 
@@ -70,11 +70,15 @@ const incidentLines = (incidents: ReadonlyArray<Incident>, width: number): Reado
   ]), width).slice(1)
 ]
 
+/** What does not fit is left out from the right, whole. */
+const headline = (first: string, more: ReadonlyArray<string>, columns: number): string =>
+  more.reduce((line, part) => (part === "" || displayWidth(line) + part.length + 2 > columns ? line : `${line}, ${part}`), first)
+
 /** Of a run that answers. `now` is when it answered. */
 export const runningView = (status: Status, now: Date, columns: number, paint: Paint): ReadonlyArray<string> => {
   const width = columns - 2
   const title = status.variant === null ? status.name : status.variant.name
-  const place = status.variant === null ? "" : `, variant ${status.variant.index} of ${status.variant.count}`
+  const place = status.variant === null ? "" : `variant ${status.variant.index} of ${status.variant.count}`
   const speed = status.step_seconds === null ? "" : `  ${milliseconds(status.step_seconds)} ms a step`
   const images = status.images_per_second === null ? "" : `  ${figure(status.images_per_second)} img/s`
   const percent = status.steps > 0 ? `  ${Math.floor((status.step / status.steps) * 100)}%` : ""
@@ -82,7 +86,8 @@ export const runningView = (status: Status, now: Date, columns: number, paint: P
   const { disk, eval: evaluated, last_failures } = status
   const since = new Date(status.started_at)
   return [
-    `${paint(stateStyles[status.state] ?? "bold", "●")} ${paint("bold", title)}   ${status.state} since ${clock(since).slice(0, 5)} (${span(status.up_seconds)}), pid ${status.pid}, restarts ${status.restarts}${place}`,
+    headline(`${paint(stateStyles[status.state] ?? "bold", "●")} ${paint("bold", title)}   ${status.state} since ${clock(since).slice(0, 5)} (${span(status.up_seconds)})`,
+      [`pid ${status.pid}`, `restarts ${status.restarts}`, place], columns),
     ...[
       ...facts([
         ["setting", setting(status)],
