@@ -105,7 +105,7 @@ const incidentsOf = (...happened: ReadonlyArray<Event | number>) => {
 
 it("tells a failure as one: what was done, what came of it, steps and seconds lost", () => {
   assert.deepStrictEqual(incidentsOf(started(), step(5), exited, down("engine", 2), engineStarted(2), ready, started(3), 5, step(4)),
-    [["engine", "SIGKILL at step 5", "restarted it (attempt 1 of 5)", "training again at step 4", 2, 9]])
+    [["engine", "SIGKILL at step 5", "restarted it (attempt 1 of 5)", "training again from step 3", 2, 4]])
   assert.deepStrictEqual(incidentsOf(started(), refused(3), refused(3), 4, committed(3)), [["checkpointer", "no space", "kept step 3 in memory, next try in 1.0 s", "saved at step 3", null, 5]])
   assert.deepStrictEqual(incidentsOf(down("engine", 2)).map(([, , , outcome]) => outcome), [null])
 })

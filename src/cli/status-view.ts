@@ -70,6 +70,8 @@ const incidentLines = (incidents: ReadonlyArray<Incident>, width: number): Reado
   ]), width).slice(1)
 ]
 
+const unsaved = ({ unsaved_steps: steps }: Status): string => `${count(steps)} step${steps === 1 ? "" : "s"} unsaved`
+
 /** What does not fit is left out from the right, whole. */
 const headline = (first: string, more: ReadonlyArray<string>, columns: number): string =>
   more.reduce((line, part) => (part === "" || displayWidth(line) + part.length + 2 > columns ? line : `${line}, ${part}`), first)
@@ -94,8 +96,8 @@ export const runningView = (status: Status, now: Date, columns: number, paint: P
         ["progress", `step ${count(status.step)}/${count(status.steps)}${percent}  epoch ${count(status.epoch)}${status.eta_seconds === null ? "" : `  eta ${countdown(status.eta_seconds)}`}${speed}${images}`],
         ["losses", lossText(status.losses)],
         ["evaluation", evaluated === null ? "" : `step ${count(evaluated.step)}: psnr ${figure(evaluated.psnr)}  ssim ${figure(evaluated.ssim)}${evaluated.lpips === null ? "" : `  lpips ${figure(evaluated.lpips)}`}`],
-        ["checkpoint", checkpoint === null ? `none yet, ${count(status.unsaved_steps)} steps unsaved`
-          : `step ${count(checkpoint.step)}${checkpoint.bytes > 0 ? `, ${size(checkpoint.bytes)}` : ""}, ${span((now.getTime() - Date.parse(checkpoint.at)) / 1000)} ago; ${count(status.unsaved_steps)} steps unsaved`],
+        ["checkpoint", checkpoint === null ? `none yet, ${unsaved(status)}`
+          : `step ${count(checkpoint.step)}${checkpoint.bytes > 0 ? `, ${size(checkpoint.bytes)}` : ""}, ${span((now.getTime() - Date.parse(checkpoint.at)) / 1000)} ago; ${unsaved(status)}`],
         ...goodputRows(status.goodput),
         ["memory", memory(status.engine)],
         ["disk", `${size(disk.free_bytes)} free${disk.next_checkpoint_bytes === null ? "" : `, the next checkpoint needs ${size(disk.next_checkpoint_bytes)}`}`]
