@@ -24,7 +24,7 @@ it("completes commands, flags, choices and runs in bash", async () => {
       assert.strictEqual(stderr, "")
       return stdout.trim().split("\n").filter((word) => word !== "")
     }
-    assert.deepStrictEqual(complete("st"), ["status", "stop"])
+    assert.deepStrictEqual(complete("st"), ["status", "stop", "stats"])
     assert.deepStrictEqual(complete("ckpt", "pr"), ["prune"])
     assert.deepStrictEqual(complete("status", "p"), ["photos", "photos/a"])
     assert.deepStrictEqual(complete("events", "--le"), ["--level"])

@@ -4,6 +4,7 @@ import { command, jsonFlag, oneRun, runsDir, type Command, type Group } from "./
 import { checkpointCommands } from "./checkpoint-commands.ts"
 import { checkCommand, machineCommands } from "./machine-commands.ts"
 import { runsCommands } from "./runs-commands.ts"
+import { statsCommand } from "./stats-command.ts"
 import { steeringCommands } from "./steering-commands.ts"
 
 export { globalFlags, type Command, type Example, type Group } from "./command.ts"
@@ -106,5 +107,6 @@ export const commands: ReadonlyArray<Command | Group> = [
     load: async () => (await import("./dashboard.ts")).dashboard
   }),
   checkpointCommands,
+  statsCommand,
   ...machineCommands
 ]
