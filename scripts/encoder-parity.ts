@@ -79,7 +79,8 @@ export const printEncoders = (dirs: ReadonlyArray<string>, json: boolean): 0 | 1
   const results = []
   for (const dir of dirs) {
     try {
-      results.push({ dir, outputs: compareEncoder(dir).map((output) => ({ ...output, ok: !encoderBeyond(output) })) })
+      const outputs = compareEncoder(dir).map((output) => ({ name: output.name, largest: output.largest, relative: output.relative, ok: !encoderBeyond(output) }))
+      results.push({ dir, outputs })
     } catch (error) {
       if (!(error instanceof UnusableEncoder || error instanceof InvalidWeights || error instanceof TensorError)) throw error
       console.error(error instanceof UnusableEncoder && error.message.startsWith("error: ") ? error.message : `error: ${error.message}`)
