@@ -22,11 +22,20 @@ const readSegment = (path: string): Promise<string> => readFile(path, "utf8").ca
   throw error
 })
 
+/** Lines, the last one first: of a segment's tens of thousands, a few are asked for. */
+const fromTheEnd = function*(text: string): Generator<string> {
+  for (let end = text.length; end >= 0;) {
+    const start = end === 0 ? -1 : text.lastIndexOf("\n", end - 1)
+    yield text.slice(start + 1, end)
+    end = start
+  }
+}
+
 /** Oldest first; reads from the newest segment back, and no further than asked: a week's log is long, its last ten lines are not. */
 export const readEvents = async (dir: string, { after = 0, keep = () => true, last = Infinity }: Selection = {}): Promise<ReadonlyArray<StampedEvent>> => {
   const found: Array<StampedEvent> = []
   for (const { path } of (await listSegments(dir)).toReversed()) {
-    for (const line of (await readSegment(path)).split("\n").toReversed()) {
+    for (const line of fromTheEnd(await readSegment(path))) {
       const event = parseLine(line)
       if (event === undefined || !isEvent(event)) continue
       if (found.length >= last || event.seq <= after) return found.reverse()

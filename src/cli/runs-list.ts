@@ -1,21 +1,22 @@
 /** `rae runs`: a line a run, newest first, and whether it runs now. */
-import { basename } from "node:path"
+import { basename, join } from "node:path"
 import * as Goodput from "../../actors/goodput.ts"
 import type { RunJson } from "../../actors/run-json.ts"
 import { layOut } from "../formats/text-table.ts"
-import { askControl } from "../runtime/control-client.ts"
 import { count, figure, utc } from "./quantities.ts"
 import { allRuns, lastChange, openRun, runsDirectory, type RunDirectory } from "./run-directory.ts"
 import type { RunsInput } from "./runs-commands.ts"
 import type { Terminal } from "./terminal.ts"
-import { join } from "node:path"
 
 /** Does somebody answer? One that does not within a moment is there all the same. */
-export const isRunning = ({ home }: Pick<RunDirectory, "home">): Promise<boolean> =>
-  askControl({ dir: home, path: "/status", timeoutMillis: 1000 }).then(() => true, (error: unknown) => error instanceof Error && "_tag" in error && error._tag === "NoAnswer")
+const isRunning = async ({ home }: Pick<RunDirectory, "home">): Promise<boolean> => {
+  // HTTP is loaded where a run means to be running, and not to list those that are over.
+  const { askControl } = await import("../runtime/control-client.ts")
+  return askControl({ dir: home, path: "/status", timeoutMillis: 1000 }).then(() => true, (error: unknown) => error instanceof Error && "_tag" in error && error._tag === "NoAnswer")
+}
 
 /** How it stands: one that means to be running and is not has died. */
-export const stateOf = (state: RunJson["state"], running: boolean): string => (running ? "running" : state === "running" ? "died" : state)
+const stateOf = (state: RunJson["state"], running: boolean): string => (running ? "running" : state === "running" ? "died" : state)
 
 const variantsOf = ({ description, dir }: RunDirectory) => description.variants.map((run) => {
   const name = basename(run)
