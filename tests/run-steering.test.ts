@@ -1,10 +1,10 @@
 /** A live run is steered from another terminal: held, saved, restarted, hurt on purpose; its log says what followed from what. */
 import { assert, it } from "vitest"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import type { StampedEvent } from "../actors/journal.ts"
 import type { RunJson } from "../actors/run-json.ts"
 import type { Status } from "../actors/status.ts"
-import { readFileSync } from "node:fs"
-import { join } from "node:path"
 import { assertDocument } from "./cli-json-shapes.ts"
 import { eventually, isAlive, makeWorkplace } from "./rae-processes.ts"
 

@@ -1,4 +1,5 @@
 /** `rae pause`, `resume`, `restart`, `inject`: asked over the run's control socket. */
+import { basename, dirname } from "node:path"
 import type { StampedEvent } from "../../actors/journal.ts"
 import type { Status } from "../../actors/status.ts"
 import { didYouMean } from "../config/nearest.ts"
@@ -10,7 +11,6 @@ import { findRun, runsDirectory, type RunDirectory } from "./run-directory.ts"
 import type { SteerInput, SteerPartInput } from "./steering-commands.ts"
 import type { Terminal } from "./terminal.ts"
 import { UsageError } from "./usage-error.ts"
-import { basename, dirname } from "node:path"
 
 export interface Asked { readonly accepted: boolean; readonly seq: number }
 
