@@ -42,6 +42,7 @@ const held = new Set<DatabaseSync>()
 const lock = (path: string) => {
   const database = new DatabaseSync(path)
   try {
+    database.exec("PRAGMA journal_mode = MEMORY") // a journal on disk would be begun with the transaction, and need room
     database.exec("BEGIN EXCLUSIVE")
     held.add(database)
     return database
