@@ -1,5 +1,7 @@
 /** The dashboard over HTTP: what it serves, live and of an ended run, and whom it refuses. */
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { appendFileSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { createServer, request, type IncomingMessage, type Server } from "node:http"
 import { connect } from "node:net"
@@ -124,6 +126,19 @@ describe("dashboard", () => {
       socket.on("data", (part) => { text += String(part) }).on("close", () => resolve(text))
     })
     assert.match(answer, /^HTTP\/1\.1 421/)
+  })
+
+  it("rae dashboard says where it is, ends with Ctrl-C, and takes no port that is taken", async () => {
+    const rae = (...words: ReadonlyArray<string>) => spawn(join(import.meta.dirname, "../bin/rae"), ["dashboard", "study", "--runs-dir", root, ...words], { stdio: ["ignore", "pipe", "pipe"] })
+    const child = rae("--port", "0")
+    const [address] = await once(child.stdout.setEncoding("utf8"), "data") as [string]
+    assert.match(address, /^http:\/\/127\.0\.0\.1:\d+\/\n$/)
+    assert.strictEqual((await fetch(address.trim())).status, 200)
+    child.kill("SIGINT")
+    assert.deepStrictEqual(await once(child, "exit"), [0, null])
+    const refused = rae("--port", String(page.port))
+    const [[told], [code]] = await Promise.all([once(refused.stderr.setEncoding("utf8"), "data"), once(refused, "exit")]) as [[string], [number]]
+    assert.deepStrictEqual([code, /cannot listen on 127\.0\.0\.1:\d+: something else does/.test(told)], [2, true])
   })
 
   it("listens on 127.0.0.1 alone", async () => {

@@ -18,8 +18,6 @@ const smoothing = 0.9
 /** Of all runs of a diagram together: many runs must not make a large file. */
 const mostPoints = 2400
 const mostPointsOfOne = 400
-/** Fewer points are measurements that each count: they are drawn as they are, with dots. */
-const fewPoints = 12
 
 /** A class of the style sheet: colours repeat after six runs, dashes go on. */
 export const lineClass = (index: number): string => `c${index % 6} d${Math.floor(index / 6) % 3}`
@@ -40,8 +38,8 @@ const path = ({ steps, values }: Curve, x: Place, y: Place): string => {
   }).join("")
 }
 
-const line = ({ curve, index }: Series, x: Place, y: Place, most: number): Html => {
-  if (curve.steps.length <= fewPoints) {
+const line = ({ curve, index }: Series, x: Place, y: Place, most: number, measured: boolean): Html => {
+  if (measured) {
     const dots = curve.steps.flatMap((step, i) => (Number.isFinite(curve.values[i]) ? [html`<circle cx="${x(step).toFixed(1)}" cy="${y(curve.values[i]!).toFixed(1)}" r="2.5"/>`] : []))
     return html`<g class="line ${lineClass(index)}"><path d="${path(curve, x, y)}"/>${dots}</g>`
   }
@@ -49,10 +47,10 @@ const line = ({ curve, index }: Series, x: Place, y: Place, most: number): Html 
   return html`<g class="line ${lineClass(index)}"><path class="raw" d="${path(thinned(curve, most), x, y)}"/><path d="${path(smooth, x, y)}"/></g>`
 }
 
-/** Nothing where no run has such a curve. `id` is unique on the page. */
-export const curveSvg = (title: string, id: string, series: ReadonlyArray<Series>): Html => {
+/** Nothing where no run has such a curve. `id` is unique on the page. `measured`: each point counts, and is drawn as it is. */
+export const curveSvg = (title: string, id: string, series: ReadonlyArray<Series>, measured: boolean): Html => {
   const shown = series.filter(({ curve }) => curve.steps.length > 0)
-  const values = range(shown.flatMap(({ curve }) => curve.steps.length <= fewPoints ? curve.values : [...smoothed(curve.values, smoothing), ...curve.values]))
+  const values = range(shown.flatMap(({ curve }) => measured ? curve.values : [...smoothed(curve.values, smoothing), ...curve.values]))
   if (values === null) return nothing
   const steps = shown.flatMap(({ curve }) => [curve.steps[0]!, curve.steps.at(-1)!])
   const x = scale(Math.min(...steps), Math.max(...steps), left, width - right)
@@ -67,7 +65,7 @@ export const curveSvg = (title: string, id: string, series: ReadonlyArray<Series
 <g class="axis">${ticks(y, 4).map((tick) => html`<path d="M${left} ${y.place(tick).toFixed(1)}H${width - right}"/><text x="${left - 6}" y="${(y.place(tick) + 3.5).toFixed(1)}" text-anchor="end">${shortNumber(tick)}</text>`)}
 ${ticks(x, 6).filter((tick) => Number.isInteger(tick)).map((tick) => html`<text x="${x.place(tick).toFixed(1)}" y="${height - 8}" text-anchor="middle">${shortNumber(tick)}</text>`)}</g>
 ${marks}
-<g clip-path="url(#${id})">${shown.map((each) => line(each, x.place, y.place, Math.min(mostPointsOfOne, mostPoints / shown.length)))}</g>
+<g clip-path="url(#${id})">${shown.map((each) => line(each, x.place, y.place, Math.min(mostPointsOfOne, mostPoints / shown.length), measured))}</g>
 </svg></figure>`
 }
 

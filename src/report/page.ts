@@ -34,8 +34,8 @@ const curveSection = (runs: ReadonlyArray<RunRecord>, labels: ReadonlyArray<stri
   const series = (curveOf: (run: RunRecord) => Curve): ReadonlyArray<Series> => runs.map((run, index) => ({ index, label: labels[index]!, curve: curveOf(run), restarts: run.curves.restarts }))
   const none: Curve = { steps: [], values: [] }
   const figures = [
-    ...trainCurves.map((name) => curveSvg(titles[name] ?? name, `plot-${name}`, series(({ curves }) => curves.train[name] ?? none))),
-    ...(["psnr", "ssim", "lpips"] as const).map((name) => curveSvg(titles[name === "lpips" ? "eval_lpips" : name] ?? name, `plot-eval-${name}`, series((run) => evaluationCurve(run, name))))
+    ...trainCurves.map((name) => curveSvg(titles[name] ?? name, `plot-${name}`, series(({ curves }) => curves.train[name] ?? none), false)),
+    ...(["psnr", "ssim", "lpips"] as const).map((name) => curveSvg(titles[name === "lpips" ? "eval_lpips" : name] ?? name, `plot-eval-${name}`, series((run) => evaluationCurve(run, name)), true))
   ].filter((figure) => figure !== nothing)
   if (figures.length === 0) return html`<p class="note">n/a: no step was logged</p>`
   return html`${legend(labels, runs.some(({ curves }) => curves.restarts.length > 0))}<div class="curves">${figures}</div>

@@ -35,7 +35,7 @@ export const range = (values: ReadonlyArray<number>): readonly [low: number, hig
 export const shortNumber = (n: number): string => {
   const magnitude = Math.abs(n)
   if (n === 0) return "0"
-  if (magnitude < 1e-3 || magnitude >= 1e7) return n.toExponential(0).replace("e+", "e")
+  if (magnitude < 1e-3 || magnitude >= 1e7) return Number(n.toPrecision(3)).toExponential().replace("e+", "e")
   if (magnitude >= 10_000) return `${Number((n / 1000).toPrecision(4))}k`
   return String(Number(n.toPrecision(4)))
 }

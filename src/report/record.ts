@@ -2,7 +2,7 @@
  * Everything that a report or the dashboard shows of a run, read from its directory alone: `run.json`, the event log and the evaluator's
  * pictures. Works while the run runs and after it has ended; what is missing or torn is left out.
  */
-import { existsSync, readdirSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { openCursor } from "../runtime/event-reader.ts"
 import type { LogRecord } from "../runtime/segments.ts"
@@ -36,9 +36,15 @@ export interface HomeRecord {
 }
 
 const picturePattern = /^step-(\d+)\.png$/
+const filesIn = (folder: string): Array<string> => {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return [] // there is none yet, or no more
+  }
+}
 export const listPictures = (dir: string): RunRecord["pictures"] => {
-  const folder = join(dir, "eval")
-  return (existsSync(folder) ? readdirSync(folder) : []).sort().flatMap((file) => {
+  return filesIn(join(dir, "eval")).sort().flatMap((file) => {
     const step = picturePattern.exec(file)?.[1]
     return step === undefined ? [] : [{ step: Number(step), file }]
   })

@@ -23,11 +23,11 @@ svg{max-width:100%;display:block}svg text{font:11px system-ui,sans-serif;fill:va
 .timeline{width:100%;height:auto;margin:8px 0}.timeline .name{fill:var(--fg);font-size:12px}.session{stroke:none;opacity:.55}
 .mark circle{stroke:var(--bg);stroke-width:1.5}.mark text{fill:#fff;font-size:9.5px;font-weight:700}.mark.bad circle{fill:#b42318}.mark.mild circle{fill:#8a5a00}
 .number{display:inline-block;min-width:20px;padding:0 5px;border-radius:10px;color:#fff;font-size:11px;text-align:center}.number.bad{background:#b42318}.number.mild{background:#8a5a00}
-.pictures{display:flex;flex-wrap:wrap;gap:12px 20px}.pictures img{max-width:100%;height:auto;image-rendering:auto;display:block;border:1px solid var(--line)}.pictures figcaption{font-weight:400;color:var(--dim)}
+.pictures{display:flex;flex-wrap:wrap;gap:12px 20px}.pictures img{max-width:100%;height:auto;image-rendering:auto;display:block;border:1px solid var(--line)}.pictures figure{flex:1 1 320px;max-width:560px}.pictures img{width:100%}.pictures figcaption{font-weight:400;color:var(--dim)}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:8px 32px}.bar{width:100%;height:14px;margin:6px 0}.two td:first-child{width:20px}
 .p0{fill:#2457c5}.p1{fill:#d0702f}.p2{fill:#2f9e68}.p3{fill:#a65bb8}.p4{fill:#b39324}.p5{fill:#1f95ad}.p6{fill:#7d8ce0}.p7{fill:#e0a080}.p8{fill:#85c9a3}.p9{fill:#d3a9dd}.p10{fill:#dccb84}.p11{fill:#8b949e}
 @page{size:A4;margin:14mm}
 @media print{:root{color-scheme:light;--fg:#000;--dim:#444;--bg:#fff;--line:#ccc;--soft:#f4f6f8;--bad:#b42318;--mild:#8a5a00;--c0:#2457c5;--c1:#b4501e;--c2:#1d7a4f;--c3:#8a3a9e;--c4:#806000;--c5:#00758f}
-body{padding:0;max-width:none;font-size:11px}h2{margin-top:20px;break-after:avoid}h3{break-after:avoid}table{font-size:10px}th,td{padding:2px 6px 2px 0}.curves{grid-template-columns:1fr 1fr}.two{grid-template-columns:1fr 1fr}
+body{padding:0;max-width:none;font-size:11px}h2{margin-top:20px;break-after:avoid}h3{break-after:avoid}table,.note,.legend,figcaption{font-size:10px}.lead{font-size:11px}.pictures figure{flex:1 1 45%;max-width:48%}th,td{padding:2px 6px 2px 0}.curves{grid-template-columns:1fr 1fr}.two{grid-template-columns:1fr 1fr}
 figure,.keep,tr,.timeline,pre{break-inside:avoid}.wide{overflow:visible}.figures td:not(.word){white-space:normal}code,pre{font-size:9.5px}pre{white-space:pre-wrap}details:not([open]){display:none}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `

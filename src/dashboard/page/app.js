@@ -41,8 +41,10 @@ const select = (view) => {
   }
   draw()
 }
-for (const view of views) byId(`tab-${view}`).addEventListener("click", () => { location.hash = view })
-addEventListener("hashchange", () => select(location.hash.slice(1)))
+for (const view of views) byId(`tab-${view}`).addEventListener("click", () => { location.hash = `/${view}` })
+/** `#/curves`: with a name that is no element's, so that the browser scrolls nowhere. */
+const chosen = () => select(location.hash.slice(2))
+addEventListener("hashchange", chosen)
 
 show("curves", curvesView)
 show("pictures", picturesView)
@@ -75,4 +77,4 @@ on("events", (events) => {
 on("details", (details) => { if (state !== null) Object.assign(state, details) })
 on("status", (live) => { if (state !== null) state.live = live })
 feed.addEventListener("error", () => { byId("link").textContent = "no answer from `rae dashboard`; what is shown may be old" })
-select(location.hash.slice(1))
+chosen()

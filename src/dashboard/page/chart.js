@@ -4,8 +4,6 @@ import { range, scale, shortNumber, ticks } from "/report/plot-scale.ts"
 import { h, s } from "/page/elements.js"
 
 const [width, height, left, right, top, bottom] = [520, 240, 54, 12, 10, 24]
-/** Fewer points are measurements that each count: they are not smoothed. */
-const fewPoints = 12
 
 const path = (steps, values, x, y) => {
   let broken = true
@@ -26,9 +24,9 @@ const nearestIndex = (steps, step) => {
   return best
 }
 
-/** `series`: { index, label, steps, values, restarts }. Null where there is nothing to draw. */
+/** `series`: { index, label, steps, values, restarts }. `weight` null: measurements that each count, drawn as they are. Null where there is nothing to draw. */
 export const chart = (title, series, weight) => {
-  const shown = series.filter(({ steps }) => steps.length > 0).map((each) => ({ ...each, strong: each.steps.length <= fewPoints ? each.values : smoothed(each.values, weight) }))
+  const shown = series.filter(({ steps }) => steps.length > 0).map((each) => ({ ...each, strong: weight === null ? each.values : smoothed(each.values, weight) }))
   const bounds = range(shown.flatMap(({ strong, values }) => [...values, ...strong]))
   if (bounds === null) return null
   const pad = (bounds[1] - bounds[0]) * 0.06
@@ -45,7 +43,7 @@ export const chart = (title, series, weight) => {
     shown.flatMap(({ label, restarts }) => restarts.filter(({ step }) => step >= x.low && step <= x.high).map(({ actor, step }) => s("g", { class: "restart" },
       s("title", {}, `${label}: ${actor} restarted at step ${step}`), s("path", { d: `M${x.place(step)} ${top}V${height - bottom}` }), s("path", { class: "flag", d: `M${x.place(step)} ${top}l7 4l-7 4z` })))),
     s("g", { "clip-path": `url(#${id})` }, shown.map(({ index, steps, strong, values }) => s("g", { class: `line c${index % 6} d${Math.floor(index / 6) % 3}` },
-      steps.length > fewPoints ? s("path", { class: "raw", d: path(steps, values, x.place, y.place) }) : steps.map((step, i) => (Number.isFinite(values[i]) ? s("circle", { cx: x.place(step), cy: y.place(values[i]), r: 2.5 }) : null)),
+      weight !== null ? s("path", { class: "raw", d: path(steps, values, x.place, y.place) }) : steps.map((step, i) => (Number.isFinite(values[i]) ? s("circle", { cx: x.place(step), cy: y.place(values[i]), r: 2.5 }) : null)),
       s("path", { d: path(steps, strong, x.place, y.place) })))),
     hair)
   drawing.addEventListener("pointermove", (event) => {

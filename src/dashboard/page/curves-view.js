@@ -40,7 +40,7 @@ export const drawCurves = (runs) => {
   const none = { steps: [], values: [] }
   const drawn = [
     ...trainCurves.map((name) => chart(titles[name], series(({ train }) => train[name] ?? none), weight)),
-    ...["psnr", "ssim", "lpips"].map((name) => chart(titles[name === "lpips" ? "eval_lpips" : name], series((curves) => evaluated(curves, name)), weight))
+    ...["psnr", "ssim", "lpips"].map((name) => chart(titles[name === "lpips" ? "eval_lpips" : name], series((curves) => evaluated(curves, name)), null))
   ].filter((each) => each !== null)
   charts.replaceChildren(...(drawn.length > 0 ? drawn : [h("p", { class: "note" }, "no step was logged yet")]))
 }

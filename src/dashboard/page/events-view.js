@@ -20,7 +20,7 @@ const draw = () => {
   const found = events.filter((event) => levels.indexOf(event.level) >= least && (text === "" || `${event.type} ${event.actor} ${event.run} ${detail(event)}`.toLowerCase().includes(text)))
   told.textContent = `${count(Math.min(found.length, mostRows))} of the last ${count(events.length)}`
   list.replaceChildren(table(["#seq", "time", "level", "run", "actor", "event", "detail"], found.slice(-mostRows).toReversed().map((event) => [
-    count(event.seq), clock(event.time), h("span", { class: `level ${event.level}` }, event.level), shortName(event.run), event.actor, h("code", { class: "type" }, event.type), h("span", { class: "detail" }, detail(event))
+    count(event.seq), clock(event.time), h("span", { class: `level ${event.level}` }, event.level), shortName(event.run), event.actor, h("code", { class: "type" }, event.type), h("span", { class: "detail", title: detail(event) }, detail(event))
   ])))
 }
 level.addEventListener("change", draw)
