@@ -1,6 +1,7 @@
 /** `rae pause`, `resume`, `restart`, `inject`: asked over the run's control socket. */
 import { basename, dirname } from "node:path"
 import type { StampedEvent } from "../../actors/journal.ts"
+import { faultNames, type FaultName } from "../../actors/rehearsed-faults.ts"
 import type { Status } from "../../actors/status.ts"
 import { didYouMean } from "../config/nearest.ts"
 import { askControl, NotRunning } from "../runtime/control-client.ts"
@@ -98,9 +99,14 @@ const unknownActor = (name: string) => async (run: RunDirectory) => {
 
 export const restart = (input: SteerPartInput, terminal: Terminal): Promise<number> => part("/restart", "actor", input, terminal, unknownActor(input.operand ?? ""))
 
-export const inject = (input: SteerPartInput, terminal: Terminal): Promise<number> => {
+const crash: FaultName = "crash:"
+
+export const inject = async (input: SteerPartInput, terminal: Terminal): Promise<number> => {
   const { operand = "" } = input
-  const crash = "crash:"
-  return part("/inject", "fault", input, terminal, operand.startsWith(crash) ? unknownActor(operand.slice(crash.length))
+  // A name that there is not is the command line's mistake, whatever the run allows.
+  if (!operand.startsWith(crash) && !faultNames.some((name) => name === operand)) {
+    throw new UsageError(`no fault \`${operand}\``, didYouMean(operand, faultNames.map((name) => (name === crash ? `${crash}ACTOR` : name))))
+  }
+  return await part("/inject", "fault", input, terminal, operand.startsWith(crash) ? unknownActor(operand.slice(crash.length))
     : async (run) => new UsageError(`${operand} is not possible now: no engine of ${run.name} is up`, "rae status shows when it is"))
 }
