@@ -4,7 +4,7 @@
  * A run of the tiny profile goes on while its engine is killed again and again, at moments spread over the steps; times are those of its event log.
  */
 import { spawn } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -19,19 +19,17 @@ const spread = (values: ReadonlyArray<number>) => ({ median: median(values), wor
 /** No two kills at the same place of a step. */
 const pause = (kill: number) => 20 + (kill * 37) % 200
 
-const settings = (values: Values) => `extends: ${resolve(values.config)}
-training: { epochs: 100000, log_interval: 1 }
-eval: { eval_interval: 0 }
-checkpoint: { every_steps: 20 }
-supervision: { max_restarts: 1000, max_without_progress: 1000, within_seconds: 1 }
-`
+/** Over the profile's: every step is logged, and no number of kills is too many, nor the pause before a restart any longer for them. */
+const settings = [
+  "training.epochs=100000", "training.log_interval=1", "eval.eval_interval=0", "checkpoint.every_steps=20",
+  "supervision.max_restarts=1000", "supervision.max_without_progress=1000", "supervision.within_seconds=1"
+]
 
 /** Kills the engine of one run so many times; milliseconds from each kill to what came of it. */
 const killAgainAndAgain = async (values: Values) => {
   const root = mkdtempSync(join(tmpdir(), "rae-recovery-"))
-  const config = join(root, "recovery.yaml")
-  writeFileSync(config, settings(values))
-  const run = spawn(join(checkout, "bin/rae"), ["run", config, "--profile", values.profile === "paper" ? "tiny" : values.profile], {
+  const words = ["run", resolve(values.config), "--name", "recovery", "--profile", values.profile, ...settings.flatMap((setting) => ["--set", setting])]
+  const run = spawn(join(checkout, "bin/rae"), words, {
     cwd: checkout, stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, RAE_RUNS_DIR: join(root, "runs"), XDG_CACHE_HOME: join(root, "cache") }
   })
   const ended = new Promise<void>((done) => run.once("close", () => done()))
