@@ -115,7 +115,16 @@ export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       await hit("prune.after")
     })
 
+  /** An earlier one of a step that is there: kept while the name of the later was not durable, which a commit after it was. */
+  const dropReplaced = attempt("remove", directory, async () => {
+    const names = await readdir(directory)
+    for (const name of names) {
+      if (name.startsWith(replacedPrefix) && names.includes(name.slice(replacedPrefix.length))) await rm(join(directory, name), { recursive: true, force: true })
+    }
+  })
+
   const prune = Effect.gen(function*() {
+    yield* dropReplaced
     const marks = yield* readMarks(directory)
     const newestFirst = (yield* list).map(({ step }) => step).reverse()
     const good: Array<number> = []
