@@ -36,7 +36,7 @@ export const makeCauses = () => {
       case "engine.ready": return take("engine started")
       case "run.started": return take("engine ready")
       case "train.not_finite": return take("actor fault")
-      case "train.step": return take("run started", "actor down", "actor fault", "went back")
+      case "train.step": return take("run started", "actor down", "actor restart", "went back")
       case "eval.failed": return newest("actor down")
       case "snapshot.taken": return event.reason === "asked for" ? take("save asked") : event.reason === "stopped" ? newest("stop asked") : undefined
       case "checkpoint.started": return newest("save failed") ?? take("snapshot")
@@ -69,7 +69,7 @@ export const makeCauses = () => {
 const waitsFor = (event: Event, answers: boolean): string | null => {
   switch (event.type) {
     case "fault.injected": return !event.accepted ? null : event.fault.startsWith("engine-") ? "engine fault" : event.fault === "disk-full" ? "save failed" : "actor fault"
-    case "restart.requested": return !event.accepted ? null : event.target === "engine" ? "engine fault" : "actor fault"
+    case "restart.requested": return !event.accepted ? null : event.target === "engine" ? "engine fault" : "actor restart"
     case "engine.exited": case "engine.hung": return "engine lost"
     case "supervisor.child_down": return event.offender === "engine" ? "engine down" : "actor down"
     case "supervisor.gave_up": return "gave up"
