@@ -74,8 +74,9 @@ describe("a training step", () => {
     near(parts.result.gradNorm, whole.result.gradNorm)
     for (const [name, tensor] of whole.outputs) {
       const scale = name.startsWith("grad.") ? whole.result.gradNorm : scope(() => T.item(T.norm(tensor)))
-      // 8-bit rounding of the fake images may fall otherwise in a value or two
-      const bound = name === "logits_fake" ? 5e-3 : 1e-4
+      // 8-bit rounding of the fake images may fall otherwise in a value or two, and an activation on the other side of a kink moves
+      // gradients by 3e-4; a weight of each micro-batch's own would be 5 % off
+      const bound = name === "logits_fake" ? 5e-3 : name.startsWith("grad.") ? 1e-3 : 1e-4
       assert.isBelow(scope(() => T.item(T.norm(T.sub(tensor, parts.outputs.get(name)!)))) / scale, bound, name)
     }
     for (const { outputs } of [whole, parts]) for (const tensor of outputs.values()) tensor.dispose()
