@@ -1,6 +1,6 @@
 /** Whole runs, real processes, on disks that fail for real: each ends with the bits of one that nobody disturbed. */
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { existsSync, mkdirSync, statfsSync, symlinkSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, rmSync, statfsSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type SmallDisk, smallDisk } from "./checkpoint-tmpfs.ts"
 import { ext4Disk, whyNoDisk } from "./disk-images.ts"
@@ -57,6 +57,26 @@ describe.skipIf(why !== null)("a run", () => {
     assert.match(stderr, new RegExp(`resumed from step ${durable}\\b`))
     await place.assertSameState("powerless", "undisturbed")
     await place.assertLeftInOrder("powerless")
+  })
+
+  it("is started again on a full disk: it trains, waits at its limit of unsaved steps, and is done when there is room", async () => {
+    const disk = tmpfs(24 * MiB)
+    onDisk("full", disk.path)
+    await place.done(place.runWords("full", ...words, "--stop-after", "5"))
+    fill(disk.path)
+    const run = place.start(place.runWords("full", ...words))
+    const status = await eventually("training to pause", async () => {
+      const { code, stdout } = await place.rae(["status", "full", "--json"])
+      const said = code === 0 ? JSON.parse(stdout) as { readonly unsaved_steps: number; readonly last_failures: ReadonlyArray<{ readonly actor: string; readonly reason: string }> } : null
+      return said !== null && said.unsaved_steps >= 6 ? said : undefined
+    })
+    assert.match(status.last_failures.find(({ actor }) => actor === "checkpointer")?.reason ?? "", /disk full: .*\d+ bytes needed, \d+ bytes free/)
+    rmSync(join(disk.path, "filler"))
+    const { code, stderr } = await run.ended
+    assert.strictEqual(code, 0, stderr)
+    assert.match(stderr, /resumed from step 5[^]*disk full +needs .*unsaved for \d step[^]*committed/)
+    await place.assertSameState("full", "undisturbed")
+    await place.assertLeftInOrder("full")
   })
 
   it("does without its cache and its temporary files where their disk is full", async () => {
