@@ -72,6 +72,8 @@ export interface Plan {
   /** The first process ends itself by SIGKILL. */
   readonly endsItself?: boolean
   readonly act?: (scene: Scene) => void | Promise<void>
+  /** Whether a fault from the start came to pass: what it was to happen in may not have come. */
+  readonly struck?: (seen: Seen) => boolean
   /** What else must hold, as complaints. */
   readonly complaints?: (seen: Seen) => ReadonlyArray<string>
 }

@@ -1,6 +1,8 @@
 /** The undisturbed run that every trial is compared with, and its shape, which the moments of faults are drawn from. */
-import { rmSync } from "node:fs"
+import { readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import type { StampedEvent } from "../actors/journal.ts"
+import type { RunConfig } from "../src/config/schema.ts"
 import type { Shape } from "./fault.ts"
 import { eventsOf, type Fingerprint, fingerprint, isOf, variantOf } from "./fingerprint.ts"
 import { type RunSettings, startRun } from "./run-settings.ts"
@@ -26,18 +28,34 @@ export const runReference = async (settings: RunSettings, words: ReadonlyArray<s
   const seconds = (performance.now() - began) / 1000
   const runDir = join(dir, "run")
   const events = await eventsOf(runDir)
-  const commits = events.filter(isOf("checkpoint.committed"))
   const steps = events.filter(isOf("train.step")).map(({ run, step }) => ({ variant: variantOf(run), step }))
+  const variants = [...new Set(steps.map(({ variant }) => variant))]
+  const saves = variants.map((variant) => savesOf(readConfig(join(runDir, variant)), events.filter((event) => variantOf(event.run) === variant)))
   return {
     fingerprint: await fingerprint(runDir),
     shape: {
       steps, seconds,
-      commits: commits.map(({ run, step }) => ({ variant: variantOf(run), step })),
-      variants: [...new Set(steps.map(({ variant }) => variant))],
+      commits: variants.flatMap((variant, i) => saves[i]!.steps.map((step) => ({ variant, step }))),
+      variants,
       evaluations: events.filter(({ type }) => type === "eval.finished").length,
-      pruned: events.filter(isOf("checkpoint.pruned")).reduce((sum, { steps }) => sum + steps.length, 0),
-      checkpointBytes: Math.max(0, ...commits.map(({ bytes }) => bytes)),
+      pruned: saves.reduce((sum, { pruned }) => sum + pruned, 0),
+      checkpointBytes: inPieces(Math.max(0, ...events.filter(isOf("checkpoint.committed")).map(({ bytes }) => bytes))),
       cached: events.filter(isOf("feature_cache.used")).some(({ enabled }) => enabled)
     }
   }
+}
+
+const pieceBytes = 64 * 1024
+/** The text of a checkpoint's losses is a few bytes longer in one run than in another. */
+const inPieces = (bytes: number): number => Math.ceil(bytes / pieceBytes) * pieceBytes
+
+const readConfig = (dir: string) => (JSON.parse(readFileSync(join(dir, "run.json"), "utf8")) as { readonly config: RunConfig }).config
+
+/** The steps that are due to be saved, and how many checkpoints give way to them. Which were saved indeed hangs on how busy the disk was: a plan must not. */
+const savesOf = ({ checkpoint, training }: RunConfig, events: ReadonlyArray<StampedEvent>) => {
+  const isDue = (number: number, every: number) => every > 0 && number % every === 0
+  const ends = new Set(events.filter(isOf("train.epoch")).filter(({ epoch }) => isDue(epoch + 1, training.checkpoint_interval)).map(({ step }) => step))
+  const last = events.findLast(isOf("train.step"))?.step
+  const steps = [...new Set(events.filter(isOf("train.step")).map(({ step }) => step))].filter((step) => isDue(step, checkpoint.every_steps) || ends.has(step) || step === last)
+  return { steps, pruned: Math.max(0, steps.length - checkpoint.keep_last) }
 }

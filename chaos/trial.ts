@@ -108,7 +108,7 @@ export const runTrial = async ({ kind, plans, trial }: TrialPlan, reference: Ref
     const seconds = (performance.now() - began) / 1000
     const performed = await performing
     const events: ReadonlyArray<StampedEvent> = await eventsOf(stage.runDir).catch(() => [])
-    const missed = performed.includes("missed") || (plans.some(({ endsItself }) => endsItself) && starts === 1)
+    const missed = performed.includes("missed") || (plans.some(({ endsItself }) => endsItself) && starts === 1) || plans.some(({ struck }) => struck?.({ events, shape }) === false)
     const problems = [
       ...performed.filter((each) => each instanceof Error).map(({ message }) => `the fault could not be made: ${message}`),
       ...ends, ...(ends.length > 0 ? [] : await complaintsAbout(stage.runDir, kind.ends === "equal" ? reference.fingerprint : null, events)),

@@ -2,7 +2,7 @@
 import type { EngineChild } from "../../actors/tree.ts"
 import type { Draw } from "../draw.ts"
 import { isOf } from "../fingerprint.ts"
-import { at, type Fault, type Shape, stepMoment } from "../fault.ts"
+import { at, type Fault, type Seen, type Shape, stepMoment } from "../fault.ts"
 
 /** How often an operation is called in a run. */
 const calls = {
@@ -14,6 +14,8 @@ const calls = {
 
 type Operations = Readonly<Record<string, keyof typeof calls>>
 
+const wentDown = ({ events }: Seen): ReadonlySet<string> => new Set(events.filter(isOf("supervisor.child_down")).map(({ offender }) => offender))
+
 const throws = (actor: EngineChild, name: string, operations: Operations): Fault => ({
   name: `actor-${name}`, says: `the actor ${actor} throws in an operation`, combines: true, ends: "equal",
   draw: (draw: Draw, shape: Shape) => {
@@ -23,8 +25,10 @@ const throws = (actor: EngineChild, name: string, operations: Operations): Fault
     const place = `${actor}.${operation}@${draw.whole(1, most)}`
     return {
       text: `${place} throws`, moment: { _tag: "FromStart" }, actorFaults: [place],
-      complaints: ({ events }) => {
-        const down = new Set(events.filter(isOf("supervisor.child_down")).map(({ offender }) => offender))
+      // How many saves there are hangs on the disk; every other call comes.
+      struck: (seen) => how !== "save" || wentDown(seen).has(actor),
+      complaints: (seen) => {
+        const down = wentDown(seen)
         // It may take the trainer, which waits for its answer, with it; the engine stays.
         return [...(down.has(actor) ? [] : [`${actor} did not go down`]), ...(down.has("engine") ? ["the engine went down with an actor"] : [])]
       }

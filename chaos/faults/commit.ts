@@ -1,7 +1,7 @@
 /** Faults at named points of the commit protocol (src/checkpoint/failpoints.ts): deaths, refusals of the file system, a slow disk. */
 import { type Name, names } from "../../src/checkpoint/failpoints.ts"
 import type { Draw } from "../draw.ts"
-import { at, type Fault, type Moment, noRestart, type Shape } from "../fault.ts"
+import { at, type Fault, type Moment, noRestart, type Seen, type Shape } from "../fault.ts"
 
 const written = names.filter((name) => !name.startsWith("prune."))
 const pruned = names.filter((name) => name.startsWith("prune."))
@@ -15,6 +15,10 @@ const point = (draw: Draw, shape: Shape, among: ReadonlyArray<Name>): { readonly
   return { name, visit: draw.whole(1, visits) }
 }
 
+const startedSaves = ({ events }: Seen) => events.filter(({ type }) => type === "checkpoint.started").length
+/** What a refusal leads to, each time that one is met. */
+const refused = new Set<string>(["checkpoint.failed", "checkpoint.room_made", "checkpoint.cleanup_failed"])
+
 const refusal = (name: string, says: string, among: ReadonlyArray<Name>, errnos: ReadonlyArray<string>): Fault => ({
   name, says, combines: true, ends: "equal",
   draw: (draw, shape) => {
@@ -25,6 +29,7 @@ const refusal = (name: string, says: string, among: ReadonlyArray<Name>, errnos:
     return {
       text: `${errno} at ${failpoint} of ${times === 1 ? `save ${visit}` : `saves ${visit} and ${visit + 1}`}`, moment: { _tag: "FromStart" },
       failpoints: Array.from({ length: times }, (_, i) => `${failpoint}@${visit + i}:error:${errno}`),
+      struck: ({ events }) => events.some(({ type }) => refused.has(type)),
       complaints: noRestart
     }
   }
@@ -63,7 +68,8 @@ export const commit: ReadonlyArray<Fault> = [
     draw: (draw, shape) => {
       const { name, visit } = point(draw, shape, names)
       const millis = draw.whole(500, 2000)
-      return { text: `${millis} ms at ${name} of save ${visit}`, moment: { _tag: "FromStart" }, failpoints: [`${name}@${visit}:delay:${millis}`], complaints: noRestart }
+      // A prune point is met only after as many saves as checkpoints are kept.
+      return { text: `${millis} ms at ${name} of save ${visit}`, moment: { _tag: "FromStart" }, failpoints: [`${name}@${visit}:delay:${millis}`], struck: (seen) => startedSaves(seen) >= visit + (pruned.includes(name) ? shape.commits.length - shape.pruned : 0), complaints: noRestart }
     }
   }
 ]
