@@ -24,6 +24,10 @@
     for (std::size_t k = 0; k < 16; ++k) result += lanes[k];           \
   }
 
+namespace rae {
+struct PhiloxKey;
+}
+
 namespace rae::loops {
 
 using bf16 = std::uint16_t;  // the upper half of a float32
@@ -79,5 +83,9 @@ void affine_grad(const float* x, const float* g, float* dw, float* db, std::size
 // softmax(row · scale) in place, and its gradient: g becomes p (g - Σ p g) · scale.
 void softmax(float* row, std::size_t n, float scale);
 void softmax_grad(const float* p, float* g, std::size_t n, float scale);
+
+// n uniforms or standard normals from block `block` of the key's stream on (loops_random.cc); random.h says which number is which.
+void uniform(const PhiloxKey& key, std::uint64_t block, float* out, std::size_t n);
+void normal(const PhiloxKey& key, std::uint64_t block, float* out, std::size_t n);
 
 }  // namespace rae::loops

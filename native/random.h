@@ -5,7 +5,8 @@
 //   and high half of the 64-bit index of the block. Block i gives the four uint32 with the sequence numbers 4i … 4i+3.
 //   uniform   element n = (x[n] >> 8) · 2⁻²⁴, a float32 in [0, 1)
 //   normal    Box-Muller on the pairs (x[2j], x[2j+1]) in double: u1 = (x[2j] + 0.5) · 2⁻³², u2 = (x[2j+1] + 0.5) · 2⁻³²,
-//             element 2j = √(−2 ln u1) cos 2πu2, element 2j+1 = √(−2 ln u1) sin 2πu2, rounded to float32
+//             element 2j = √(−2 ln u1) cos 2πu2, element 2j+1 = √(−2 ln u1) sin 2πu2, rounded to float32;
+//             loops_random.cc computes the same in float32, within 1e-6
 #pragma once
 #include <cmath>
 #include <cstdint>

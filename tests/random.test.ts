@@ -1,6 +1,8 @@
 import { assert, describe, it } from "vitest"
 import { integers, keyOf, normal, shuffle, uniform } from "../src/random/draws.ts"
 import { type Key, philoxBlock, words } from "../src/random/philox.ts"
+import * as T from "../src/tensor/ops.ts"
+import { scope } from "../src/tensor/scope.ts"
 
 describe("philox", () => {
   /** Known-answer vectors of the Random123 distribution (kat_vectors, philox4x32 10): counter, key, words. */
@@ -39,6 +41,17 @@ describe("draws", () => {
     const [nMean, nVariance] = moments(normal(key, 50_001))
     assert.closeTo(nMean, 0, 0.02)
     assert.closeTo(nVariance, 1, 0.03)
+  })
+
+  it("are the addon's too: uniforms bit for bit, normals within rounding, whatever the count and the number of threads", () => {
+    scope(() => {
+      for (const count of [1, 3, 63, 64, 65, 100_003]) {
+        assert.deepStrictEqual(T.toFloat32(T.randomUniform(key, [count])), uniform(key, count))
+        const expected = normal(key, count)
+        const largest = T.toFloat32(T.randomNormal(key, [count])).reduce((most, x, i) => Math.max(most, Math.abs(x - expected[i]!)), 0)
+        assert.isBelow(largest, 2e-6)
+      }
+    })
   })
 
   it("give integers below their bound and permutations", () => {
