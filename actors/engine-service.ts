@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import type { ChildStatus } from "../src/runtime/child-spec.ts"
 import { Escalated, NoProgress, rootCause, supervisor, type Supervisor, TooManyRestarts } from "../src/runtime/supervisor.ts"
 import type { SupervisionEvent } from "../src/runtime/supervision-event.ts"
-import { libtorchVersion } from "../src/tensor/device.ts"
+import { addonHash, libtorchVersion } from "../src/tensor/device.ts"
 import { TensorError } from "../src/tensor/errors.ts"
 import { opNames } from "../src/tensor/heartbeat.ts"
 import { live } from "../src/tensor/scope.ts"
@@ -92,7 +92,7 @@ const buildTree = Effect.fnUntraced(function*(prepared: Prepared, session: Sessi
     run, dir: request.cache_dir, maxBytes: config.feature_cache.max_bytes, keepFree: state.bytes, enabled: cacheEnabled(request), device: prepared.device, shape: latentShape, emit,
     encoding: {
       encoder: JSON.stringify([frozen.hashes["encoder"], frozen.hashes["statistics"] ?? null, config.architecture.encoder, config.stage_1.params.encoder_input_size]),
-      libtorch: JSON.stringify([libtorchVersion(), Environment.forEngine(prepared.device)]), device: prepared.device, precision: config.training.precision
+      libtorch: JSON.stringify([libtorchVersion(), addonHash(), Environment.forEngine(prepared.device)]), device: prepared.device, precision: config.training.precision
     },
     encode: (images, microBatch) => frozen.encoder.features(images, microBatch)
   })

@@ -5,7 +5,7 @@ import { hash } from "node:crypto"
 export interface Encoding {
   /** The encoder: its weights (by hash), its sizes, and what is done to an image before it and to a latent after it. */
   readonly encoder: string
-  /** Its version, and the environment variables that decide which of its kernels compute. */
+  /** Its version, the build of the addon over it, and the environment variables that decide which of their kernels compute. */
   readonly libtorch: string
   readonly device: string
   readonly precision: string

@@ -1,7 +1,11 @@
+import { hash } from "node:crypto"
+import { readFileSync } from "node:fs"
 import { deviceCode, type Device } from "./dtype.ts"
 import { TensorError } from "./errors.ts"
-import { native } from "./native.ts"
+import { addonFile, native } from "./native.ts"
 
+/** Names the addon's build by its content: another one may compute other bits. */
+export const addonHash = (): string => hash("sha256", readFileSync(addonFile)).slice(0, 32)
 /** "1.13.0", "2.13.0", … */
 export const libtorchVersion = (): string => native.libtorchVersion()
 export const deviceAvailable = (device: Device): boolean => native.deviceProblem(deviceCode(device)) === ""

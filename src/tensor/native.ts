@@ -169,10 +169,14 @@ export const refuseOtherLibtorch = (maps: string, own: string): void => {
   if (others.length > 0) throw new TensorError("invalid", "load", `two libtorch in one process: ${[own, ...others].join(" and ")}; is LD_PRELOAD or LD_LIBRARY_PATH set?`)
 }
 
+const build = join(builds, chosenBuild())
+/** The addon that is loaded. */
+export const addonFile = join(build, "rae.node")
+
 const load = (): Native => {
-  const build = join(builds, chosenBuild()), own = read(join(build, "libc10"))
+  const own = read(join(build, "libc10"))
   refuseOtherLibtorch(readFileSync("/proc/self/maps", "utf8"), own) // before ours starts, as the two may not survive that
-  const native = createRequire(import.meta.url)(join(build, "rae.node")) as Native
+  const native = createRequire(import.meta.url)(addonFile) as Native
   refuseOtherLibtorch(readFileSync("/proc/self/maps", "utf8"), own) // ours may have brought another
   native.setErrorClass(TensorError)
   return native
