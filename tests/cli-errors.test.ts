@@ -19,6 +19,7 @@ describe("errors", () => {
          |     perceptual_wieght: 0.5
          |     ^^^^^^^^^^^^^^^^^
         = help: did you mean \`perceptual_weight\`?
+        = more: rae explain ConfigInvalid
       "
     `)
     assert.strictEqual(tell(error).exitCode, 2)
