@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
 import * as Pull from "effect/Pull"
 import { ensureBallast, releaseBallast } from "../src/checkpoint/ballast.ts"
 import * as Budget from "../src/checkpoint/budget.ts"
-import type { Store } from "../src/checkpoint/store.ts"
+import type { Quarantined, Store } from "../src/checkpoint/store.ts"
 import { type DiskFull, freeAt, problemLine, type StorageError, storageError } from "../src/checkpoint/storage-errors.ts"
 import type { ChildLost } from "../src/runtime/child.ts"
 import { ballastOf, roomIn } from "./disk-room.ts"
@@ -45,6 +45,11 @@ export interface Options {
   readonly ballast: boolean
 }
 
+interface Named {
+  readonly step: number
+  readonly hash: string
+}
+
 /** How often free space is measured while a checkpoint waits for it; a microsecond each. */
 const roomPoll = "1 second"
 
@@ -53,12 +58,22 @@ const encodeProgress = Schema.encodeSync(Schema.toCodecJson(Progress))
 
 export const make = (options: Options) => {
   const { emit, run, stores } = options
-  let committed: { readonly step: number; readonly hash: string } | null = null
+  /** What is known to be there, oldest first: the one that the run was resumed from, and those committed since. */
+  let known: ReadonlyArray<Named> = []
+  const committed = (): Named | null => known.at(-1) ?? null
+  const forget = (steps: ReadonlyArray<number>): void => { known = known.filter(({ step }) => !steps.includes(step)) }
   let nextBytes: number | null = null
+
+  /** A step whose checkpoint is gone is not saved: asked for again, it is written again. */
+  const putAside = ({ path, reason, step }: Quarantined): void => {
+    forget([step])
+    emit(event("checkpoint.quarantined", run, { step, path, reason }))
+  }
 
   /** Removes what has expired; the number of checkpoints removed. */
   const prune = (store: Store) => store.prune.pipe(Effect.map(({ quarantined, removed }) => {
-    for (const { path, reason, step } of quarantined) emit(event("checkpoint.quarantined", run, { step, path, reason }))
+    quarantined.forEach(putAside)
+    forget(removed)
     if (removed.length > 0) emit(event("checkpoint.pruned", run, { steps: removed }))
     return removed.length
   }))
@@ -81,7 +96,7 @@ export const make = (options: Options) => {
       Effect.onError(() => store.abandon(temporary)))
     const { progress } = written
     const done = yield* store.commit({ ...temporary, step: progress.step }, {
-      epoch: progress.epoch, position: progress.position, config_hash: options.configHash, resumed_from: committed,
+      epoch: progress.epoch, position: progress.position, config_hash: options.configHash, resumed_from: committed(),
       frozen: Object.entries(writer.frozen).map(([name, hash]) => ({ name, hash })), report: written.report, state: encodeProgress(progress)
     })
     nextBytes = Budget.checkpointBytes({ tensors: written.report.tensors })
@@ -107,7 +122,7 @@ export const make = (options: Options) => {
   const failed = (error: StorageError | { readonly _tag: string; readonly message: string }, step: number, retrySeconds: number) =>
     emit(event("checkpoint.failed", run, {
       step, error: error._tag, message: error.message, needed: "needed" in error ? error.needed : null, free: "free" in error ? error.free : null,
-      unsaved_steps: options.step() - (committed?.step ?? 0), retry_seconds: retrySeconds
+      unsaved_steps: options.step() - (committed()?.step ?? 0), retry_seconds: retrySeconds
     }))
 
   /** One try in each directory, in their order; the last refusal is the answer. */
@@ -142,13 +157,14 @@ export const make = (options: Options) => {
 
   /** Returns once a snapshot of `step` or newer is committed. Fails only with the engine's end. */
   const save = Effect.fnUntraced(function*(writer: Writer, step: number) {
-    if (committed !== null && committed.step >= step) return
+    if ((committed()?.step ?? -1) >= step) return
     const backoff = yield* Schedule.toStep(Budget.retrySchedule)
     while (true) {
       const tried = yield* tryStores(writer, step, stores).pipe(Effect.map((done) => ({ done, error: null })),
         Effect.catchTag(["DiskFull", "WriteFailed", "CheckpointDamaged"], (error) => Effect.succeed({ done: null, error })))
       if (tried.done !== null) {
-        committed = { step: tried.done.step, hash: tried.done.manifest.hash }
+        forget([tried.done.step])
+        known = [...known, { step: tried.done.step, hash: tried.done.manifest.hash }]
         emit(event("checkpoint.committed", run, { step: tried.done.step, bytes: tried.done.bytes, seconds: tried.done.seconds, path: tried.done.path }))
         yield* Effect.forEach(stores, (store) => tidied(prune(store)), { discard: true })
         yield* writer.saved(tried.done.step)
@@ -164,7 +180,7 @@ export const make = (options: Options) => {
   })
 
   let scrubbed = 0
-  /** Reads the next older checkpoint in full, in turn; one that has gone bad is put aside while there are others to go on from. */
+  /** Reads the next older checkpoint in full, in turn; one that has gone bad is put aside. */
   const scrub = tidied(Effect.gen(function*() {
     const lists = yield* Effect.forEach(stores, (store) => Effect.map(store.list, (entries) => entries.map(({ step }) => ({ store, step }))))
     const all = lists.flat()
@@ -174,8 +190,7 @@ export const make = (options: Options) => {
     const [taken, { ok, problems }] = yield* Effect.timed(store.verify(step))
     emit(event("checkpoint.scrubbed", run, { step, ok, seconds: Duration.toSeconds(taken) }))
     if (ok) return
-    const { path, reason } = yield* store.quarantine(step, problems.map(problemLine).join("\n"))
-    emit(event("checkpoint.quarantined", run, { step, path, reason }))
+    putAside(yield* store.quarantine(step, problems.map(problemLine).join("\n")))
   }))
 
   return {
@@ -187,8 +202,8 @@ export const make = (options: Options) => {
     /** A run that has ended needs no room for another checkpoint. */
     releaseBallast: Effect.forEach(stores, (store) => Effect.ignore(releaseBallast(ballastOf(store))), { discard: true }),
     /** Says what the run was resumed from, so that the next manifest can. */
-    resumed: (from: { readonly step: number; readonly hash: string } | null): void => { committed = from },
-    committedStep: () => committed?.step ?? null,
+    resumed: (from: Named | null): void => { known = from === null ? [] : [from] },
+    committedStep: () => committed()?.step ?? null,
     nextBytes: () => nextBytes
   }
 }
