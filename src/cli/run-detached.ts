@@ -1,6 +1,6 @@
 /** `rae run … --detach`: the same command in the background, in a session of its own, with its lines in a log file. */
 import { spawn } from "node:child_process"
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs"
+import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs"
 import { basename, dirname, extname, join, resolve } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Status } from "../../actors/status.ts"
@@ -23,13 +23,23 @@ const sameCommand = (): ReadonlyArray<string> => {
   return words.filter((word, i) => word !== "--detach" || (end >= 0 && i > end))
 }
 
+/** Removes `dir` and the directories above it up to `last`, as long as nothing is in them. */
+const removeEmpty = (dir: string, last: string): void => {
+  try {
+    rmdirSync(dir)
+    if (dir !== last) removeEmpty(dirname(dir), last)
+  } catch {
+    // somebody has put something there: it is theirs now
+  }
+}
+
 /** Waits until the run trains, or has ended; its wrong input is told here, as if it had run in the foreground. */
 export const runDetached = async ({ operand: configFile = "", values }: RunInput, terminal: Terminal): Promise<number> => {
   const runsDir = resolve(runsDirectory(values["runs-dir"]))
   const name = values.name ?? basename(configFile, extname(configFile))
   const log = join(runsDir, `${name}.log`)
-  // Nothing is left where nothing begins.
   const made = mkdirSync(dirname(log), { recursive: true })
+  const before = statSync(log, { throwIfNoEntry: false })?.size ?? 0
   const began = openSync(log, "a", 0o644)
   const child = spawn(process.execPath, [...process.execArgv, ...sameCommand()], { detached: true, stdio: ["ignore", began, began] })
   closeSync(began)
@@ -40,10 +50,11 @@ export const runDetached = async ({ operand: configFile = "", values }: RunInput
   while (ended.length === 0 && !(await answersAs(pid, join(runsDir, name)))) await sleep(pollMillis)
   const [code] = ended
   if (code !== undefined) {
-    for (const line of readFileSync(log, "utf8").trimEnd().split("\n").slice(-lastLines)) terminal.err(line)
+    for (const line of readFileSync(log).toString("utf8", before).trimEnd().split("\n").slice(-lastLines)) terminal.err(line)
     if (code === 0) return 0
-    rmSync(log, { force: true })
-    if (made !== undefined) rmSync(made, { recursive: true, force: true })
+    // Nothing new is left where nothing began; what was there before, or is another run's, stays.
+    if (before === 0) rmSync(log, { force: true })
+    if (made !== undefined) removeEmpty(dirname(log), made)
     return code
   }
   child.unref()
