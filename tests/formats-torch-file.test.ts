@@ -73,6 +73,7 @@ describe("pickles", () => {
     ["a set", [0x8f, "."], /opcode 0x8f/],
     ["values left over", ["K", 1, "K", 2, "."], /1 values left over/],
     ["operations without arguments", ["a."], /without its arguments/],
+    ["a long list that is copied by each of many calls", ["ccollections\nOrderedDict\nq", 1, "](", ...Array<string>(1000).fill("U\x01aN\x86"), "eq", 0, ...Array<string>(2500).fill("h\x01h\x00\x85R0"), "."], /more than 2000000 operations/],
     ["endless operations", ["N".repeat(2_000_001)], /more than 2000000 operations/]
   ])("refuse %s", (_, parts, expected) => assert.match(refusal(() => read(...parts)), expected))
 

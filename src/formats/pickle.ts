@@ -63,6 +63,8 @@ class Machine<T> {
   readonly #vocabulary: Vocabulary<T>
   readonly #stack: Array<Value<T> | typeof mark> = []
   readonly #memo = new Map<number, Value<T>>()
+  /** Operations so far, and elements that calls have walked through. */
+  #charged = 0
   at: number
 
   constructor(bytes: Uint8Array, at: number, vocabulary: Vocabulary<T>) {
@@ -165,6 +167,8 @@ class Machine<T> {
     const args = this.#pop()
     const name = this.#pop()
     if (!(name instanceof Name) || !(args instanceof Tuple)) return this.refuse("a call of what is no name, or without a tuple of arguments")
+    // One list, recalled again and again, would be copied by each of a million calls.
+    for (const arg of args.items) if (Array.isArray(arg)) this.#charged += arg.length
     this.#settled(this.#vocabulary.call(name.name, args.items))
   }
   /** What `__setstate__` would do: only dicts have any here (OrderedDict's `_metadata`), and it holds no tensors. */
@@ -204,7 +208,7 @@ class Machine<T> {
 
   /** To the end of one pickle. */
   run(): Value<T> {
-    for (let operations = 0; operations < maxOperations; operations++) {
+    for (; this.#charged < maxOperations; this.#charged++) {
       const opcode = this.#u8()
       switch (String.fromCharCode(opcode)) {
         case ".": {
