@@ -65,6 +65,8 @@ describe("rae events", () => {
     assert.deepStrictEqual(await seqs("--type", "checkpoint.*"), [3, 5])
     assert.deepStrictEqual(await seqs("--type", "checkpoint.*", "--type", "train.phase"), [2, 3, 5])
     assert.deepStrictEqual(await seqs("--actor", "engine"), [4])
+    assert.deepStrictEqual(await seqs("--actor", "engine[8390]"), [4])
+    assert.deepStrictEqual(await seqs("--actor", "engine[1]"), [])
     assert.deepStrictEqual(await seqs("--level", "error"), [4])
     assert.deepStrictEqual(await seqs("--level", "info"), [1, 2, 3, 4])
     assert.deepStrictEqual(await seqs("--since", "2026-01-31T12:04:03Z", "--until", "2026-01-31T12:04:04Z"), [3, 4])

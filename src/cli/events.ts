@@ -20,7 +20,7 @@ const pattern = (glob: string): RegExp => new RegExp(`^${glob.replace(/[.+?^${}(
 export const selects = (values: EventsInput["values"], run: Pick<RunDirectory, "name" | "variant">): ((event: StampedEvent) => boolean) => {
   const types = values.type.map(pattern)
   // `engine` also means `engine[8390]`.
-  const actors = values.actor.map((actor) => pattern(actor.includes("[") ? actor.replaceAll("[", "\\[") : actor))
+  const actors = values.actor.map(pattern)
   const least = levels.indexOf(values.level ?? "debug")
   const [since, until] = [values.since?.getTime() ?? -Infinity, values.until?.getTime() ?? Infinity]
   return (event) => {
