@@ -95,6 +95,15 @@ describe("dashboard", () => {
     await new Promise((resolve) => control.close(resolve))
   })
 
+  it("ends the stream after its headers where nothing else is asked for", async () => {
+    const answer = await new Promise<string>((resolve) => {
+      let text = ""
+      const socket = connect(page.port, "127.0.0.1", () => socket.write("HEAD /live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+      socket.on("data", (part) => { text += String(part) }).on("close", () => resolve(text))
+    })
+    assert.match(answer, /^HTTP\/1\.1 200 .*\r\n\r\n$/s)
+  })
+
   it("shows pictures by run and step, and no other file", async () => {
     const { body, headers, status } = await ask("/picture?run=study/a&step=60")
     assert.deepStrictEqual([status, headers["content-type"], body.equals(colourfulPicture(70, 40))], [200, "image/png", true])

@@ -43,6 +43,10 @@ const picture = (feed: Feed, query: URLSearchParams): Buffer | null => {
 
 const stream = (feed: Feed, request: IncomingMessage, response: ServerResponse) => {
   response.writeHead(200, { ...headers, "content-type": "text/event-stream" })
+  if (request.method === "HEAD") {
+    response.end()
+    return
+  }
   const send = (event: string, data: unknown) => {
     response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
     if (response.writableLength > mostWaitingBytes) response.destroy()
