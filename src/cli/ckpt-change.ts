@@ -11,24 +11,23 @@ import * as Store from "../checkpoint/store.ts"
 import { askControl } from "../runtime/control-client.ts"
 import { claimRunDir } from "../runtime/lock.ts"
 import type { CheckpointInput, PinInput, PruneInput } from "./checkpoint-commands.ts"
-import { followEvents } from "./event-files.ts"
 import { count, size } from "./quantities.ts"
 import { findRun, runsDirectory, type RunDirectory } from "./run-directory.ts"
-import { askRun, notRunning } from "./steer.ts"
+import { askRun, followRunning, notRunning } from "./steer.ts"
 import type { Terminal } from "./terminal.ts"
 import { UsageError } from "./usage-error.ts"
 
 /** What became of a save that was asked for: where it lies, or why it does not. */
 type Saved = { readonly _tag: "Committed"; readonly step: number; readonly path: string; readonly bytes: number } | { readonly _tag: "Refused"; readonly reason: string } | { readonly _tag: "Ended" }
 
-const awaitSave = async (home: string, after: number): Promise<Saved> => {
+const awaitSave = async (run: RunDirectory, after: number): Promise<Saved> => {
   /** Of the snapshot that answers the request; a commit before it is another one's. */
   let step: number | null = null
-  for await (const event of followEvents(home, { after })) {
+  for await (const event of followRunning(run, after)) {
     if (event.type === "snapshot.taken" && event.cause === after) {
       step = event.step
       // A run that is paused, or was resumed just now, has nothing newer than what is saved: no commit follows.
-      const saved = (await askControl({ dir: home, path: "/status" }) as Status).last_checkpoint
+      const saved = (await askControl({ dir: run.home, path: "/status" }) as Status).last_checkpoint
       if (saved !== null && saved.step >= step) return { _tag: "Committed", ...saved }
     }
     if (event.type === "checkpoint.committed" && step !== null && event.step >= step) return { _tag: "Committed", step: event.step, path: event.path, bytes: event.bytes }
@@ -47,7 +46,7 @@ export const save = async ({ operand, values }: CheckpointInput, terminal: Termi
     terminal.err(`${run.name}: no engine is up, no checkpoint is taken`)
     return 1
   }
-  const saved = await awaitSave(run.home, asked.seq)
+  const saved = await awaitSave(run, asked.seq)
   if (saved._tag === "Committed") {
     if (values.json) terminal.out(JSON.stringify({ schema: 1, step: saved.step, bytes: saved.bytes, path: saved.path }))
     else {

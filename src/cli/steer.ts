@@ -5,7 +5,7 @@ import { faultNames, type FaultName } from "../../actors/rehearsed-faults.ts"
 import type { Status } from "../../actors/status.ts"
 import { didYouMean } from "../config/nearest.ts"
 import { askControl, NotRunning } from "../runtime/control-client.ts"
-import { followEvents } from "./event-files.ts"
+import { followEvents, readEvents } from "./event-files.ts"
 import { count } from "./quantities.ts"
 import { resumeCommand } from "./resume-command.ts"
 import { findRun, runsDirectory, type RunDirectory } from "./run-directory.ts"
@@ -34,9 +34,38 @@ export const notRunning = ({ description, home, name }: RunDirectory, terminal: 
 
 const ends: ReadonlySet<string> = new Set(["run.stopped", "run.failed", "study.finished"])
 
-/** The first event after a request that is wanted; null where the run ends before it. */
+const watchMillis = 1000
+
+/**
+ * The events of a run for as long as it answers: one that was killed logs no end of its own. Throws NotRunning, after its last event.
+ * Twice in a row nobody has to answer, for a run that ends closes its socket before its last line is written.
+ */
+export const followRunning = async function*({ description, home, name }: RunDirectory, after: number): AsyncGenerator<StampedEvent> {
+  const gone = new AbortController()
+  let unanswered = 0
+  const watch = setInterval(() => {
+    void askControl({ dir: home, path: "/status", timeoutMillis: watchMillis }).then(() => { unanswered = 0 }, (error: unknown) => {
+      // One that is busy is late, and there.
+      unanswered = error instanceof NotRunning ? unanswered + 1 : 0
+      if (unanswered > 1) gone.abort()
+    })
+  }, watchMillis)
+  let seen = after
+  try {
+    for await (const event of followEvents(home, { after, signal: gone.signal })) {
+      seen = event.seq
+      yield event
+    }
+    yield* await readEvents(home, { after: seen })
+  } finally {
+    clearInterval(watch)
+  }
+  throw new NotRunning(`${name} is not running any more: it ended without saying why\n  = help: \`${resumeCommand(description.config_file, basename(home), dirname(home))}\` goes on from the last checkpoint`)
+}
+
+/** The first event after a request that is wanted; null where the run ends before it. Throws NotRunning where it is killed before. */
 export const awaitEvent = async <E extends StampedEvent>(run: RunDirectory, after: number, wanted: (event: StampedEvent) => event is E): Promise<E | null> => {
-  for await (const event of followEvents(run.home, { after })) {
+  for await (const event of followRunning(run, after)) {
     if (wanted(event)) return event
     if (ends.has(event.type)) return null
   }
