@@ -43,4 +43,15 @@ describe("a run that is waited for", () => {
     assert.strictEqual(exitCode, 3)
     assert.match(message, /^photos is not running any more: it ended without saying why\n {2}= help: `rae run configs\/base\.yaml/)
   })
+
+  it("has saved where the second directory took what the first refused", async () => {
+    await answer(() => undefined)
+    log([
+      make("checkpoint.requested", "photos", { accepted: true }),
+      { ...make("snapshot.taken", "photos", { step: 7, bytes: 1, seconds: 0, reason: "asked for" }), cause: 1 },
+      make("checkpoint.failed", "photos", { step: 7, error: "DiskFull", message: "full", needed: 2, free: 1, unsaved_steps: 7, retry_seconds: 0 }),
+      make("checkpoint.committed", "photos", { step: 7, bytes: 2, seconds: 0, path: "/second/step-000000007" })
+    ])
+    assert.deepInclude(await say(["ckpt", "save", "photos", "--runs-dir", runs]), { code: 0, out: ["/second/step-000000007"] })
+  })
 })

@@ -31,7 +31,8 @@ const awaitSave = async (run: RunDirectory, after: number): Promise<Saved> => {
       if (saved !== null && saved.step >= step) return { _tag: "Committed", ...saved }
     }
     if (event.type === "checkpoint.committed" && step !== null && event.step >= step) return { _tag: "Committed", step: event.step, path: event.path, bytes: event.bytes }
-    if (event.type === "checkpoint.failed" && step !== null) return { _tag: "Refused", reason: `${event.message}; the state stays in memory, next try in ${event.retry_seconds.toFixed(1)} s` }
+    // Without a wait, the second directory is tried at once.
+    if (event.type === "checkpoint.failed" && step !== null && event.retry_seconds > 0) return { _tag: "Refused", reason: `${event.message}; the state stays in memory, next try in ${event.retry_seconds.toFixed(1)} s` }
     if (ends(event)) return { _tag: "Ended" }
   }
   return { _tag: "Ended" }
