@@ -16,7 +16,7 @@ export interface Campaign {
   /** Passing trials are deleted otherwise. */
   readonly keep: boolean
   readonly json: boolean
-  /** A file that trials are added to, a line each; those that it holds of this seed are not done again. */
+  /** A file that trials are added to, a line each; those that the same words replay are not done again. */
   readonly record: string | null
   /** Ends the campaign early: the table is of the trials that were over by then. */
   readonly stop: AbortSignal
@@ -30,23 +30,24 @@ const lineOf = ({ dir, kind, problems, secondsLost, stepsLost, text, trial, verd
   `trial ${trial}  ${kind}  ${verdict}  ${stepsLost} steps and ${secondsLost.toFixed(1)} s lost  ${text}${problems.length > 0 && verdict === "failed" ? `  ${problems[0]}  (${dir})` : ""}`
 
 interface Recorded extends Outcome {
-  readonly seed: number
+  /** The command that replays it: of another seed, config or choice of faults it is another trial. */
+  readonly replay: string
 }
 
 /** A last line that was cut off is a trial that was not recorded. */
-const recorded = (file: string | null, seed: number): ReadonlyArray<Outcome> =>
-  file === null || !existsSync(file) ? [] : readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as Recorded).filter((each) => each.seed === seed)
+export const recorded = (file: string | null, replayWords: Campaign["replayWords"]): ReadonlyArray<Outcome> =>
+  file === null || !existsSync(file) ? [] : readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as Recorded).filter(({ replay, trial }) => replay === replayWords(trial))
 
-/** The exit code: 1 where a trial did not end as it must. Where nothing is left to do, the table is that of the record. */
+/** The exit code: 1 where a trial did not end as it must, or no fault struck in any. Where nothing is left to do, the table is that of the record. */
 export const runCampaign = async (campaign: Campaign): Promise<number> => {
   const { kinds, out, record, replayWords, seed, settings, stop } = campaign
   const began = performance.now()
-  const outcomes = [...recorded(record, seed)]
+  const outcomes = [...recorded(record, replayWords)]
   const known = new Set(outcomes.map(({ trial }) => trial))
   const waiting = campaign.trials.filter((trial) => !known.has(trial))
   const skipped = waiting.length === 0 ? 0 : await runTrials(campaign, waiting, (outcome) => {
     outcomes.push(outcome)
-    if (record !== null) appendFileSync(record, `${JSON.stringify({ seed, ...outcome })}\n`)
+    if (record !== null) appendFileSync(record, `${JSON.stringify({ replay: replayWords(outcome.trial), ...outcome } satisfies Recorded)}\n`)
   })
 
   outcomes.sort((a, b) => a.trial - b.trial)
@@ -59,7 +60,7 @@ export const runCampaign = async (campaign: Campaign): Promise<number> => {
     out(`Seed ${seed}, ${settings.jobs} at a time, ${Math.round(seconds)} s in all${skipped > 0 ? `; ${skipped} trials skipped` : ""}.`)
   }
   if (stop.aborted) return 130
-  return outcomes.some(({ verdict }) => verdict === "failed") ? 1 : 0
+  return outcomes.some(({ verdict }) => verdict === "failed") || outcomes.every(({ verdict }) => verdict === "missed") ? 1 : 0
 }
 
 /** Does the trials; gives how many had to be left out. */
