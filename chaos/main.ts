@@ -2,7 +2,7 @@
  * `npm run chaos -- …`: trains a config undisturbed, then again and again while faults happen to it, and compares every bit of the ends;
  * or, with `--soak`, once for a long time.
  *
- * Exit 0: every trial ended as it must; 1: one did not; 2: wrong usage, or the config does not train even undisturbed.
+ * Exit 0: every trial ended as it must; 1: one did not, or no fault struck; 2: wrong usage, or the config does not train even undisturbed.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -14,6 +14,7 @@ import { runCampaign } from "./campaign.ts"
 import { kinds } from "./faults/all.ts"
 import { killAll } from "./rae-process.ts"
 import type { RunSettings } from "./run-settings.ts"
+import { unmountAll } from "./small-disk.ts"
 import { runSoak } from "./soak.ts"
 
 const flags = {
@@ -74,9 +75,9 @@ const main = async (): Promise<number> => {
     config: resolve(values.config ?? join(import.meta.dirname, "../configs/chaos.yaml")), profile: values.profile ?? (values.config === undefined ? "tiny" : null),
     data: values.data === undefined ? null : resolve(values.data), sets: values.set, jobs, dir
   }
-  const common = { settings, seed: values.seed ?? 1, kinds: among, json: values.json, out, say: (line: string) => void process.stderr.write(`${line}\n`) }
+  const common = { settings, stop: stopping.signal, seed: values.seed ?? 1, kinds: among, json: values.json, out, say: (line: string) => void process.stderr.write(`${line}\n`) }
   const code = values.soak !== undefined ? await runSoak({ ...common, seconds: spanOf("soak", values.soak), everySeconds: spanOf("every", values.every ?? "20s") }) : await runCampaign({
-    ...common, stop: stopping.signal, record: values.record === undefined ? null : resolve(values.record), keep: values.keep || values.only !== undefined,
+    ...common, record: values.record === undefined ? null : resolve(values.record), keep: values.keep || values.only !== undefined,
     trials: values.only !== undefined ? [values.only] : Array.from({ length: values.trials ?? among.length }, (_, i) => (values.first ?? 0) + i),
     replayWords: (trial) => [
       "npm run chaos --", `--seed ${values.seed ?? 1} --only ${trial}`, ...(values.faults === undefined ? [] : [`--faults ${values.faults}`]), ...(values.config === undefined ? [] : [`--config ${values.config}`]),
@@ -88,7 +89,10 @@ const main = async (): Promise<number> => {
 }
 
 // Whatever ends this ends what it has started; the first signal still prints the table.
-process.on("exit", killAll)
+process.on("exit", () => {
+  killAll()
+  unmountAll()
+})
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {
   if (stopping.signal.aborted) process.exit(130)
   stopping.abort()

@@ -11,6 +11,24 @@ export interface SmallDisk {
   readonly unmount: () => void
 }
 
+const mounted = new Set<string>()
+
+const unmountPath = (path: string): void => {
+  execFileSync("umount", ["-l", path], { stdio: "pipe" })
+  mounted.delete(path)
+}
+
+/** Whatever is still mounted: for the end of the process, that passes over every `finally`. */
+export const unmountAll = (): void => {
+  for (const path of mounted) {
+    try {
+      unmountPath(path)
+    } catch (error) {
+      process.stderr.write(`${path} is still mounted: ${error instanceof Error ? error.message : String(error)}\n`)
+    }
+  }
+}
+
 const pieceBytes = 64 * 1024
 const refillMillis = 20
 
@@ -27,6 +45,7 @@ export const mountSmallDisk = (path: string, bytes: number): SmallDisk | string 
   } catch (error) {
     return error instanceof Error ? error.message.split("\n").slice(0, 2).join(" ") : String(error)
   }
+  mounted.add(path)
   const balloon = join(path, "balloon")
   let timer: NodeJS.Timeout | undefined
   const inflate = (leave: number) => {
@@ -52,7 +71,7 @@ export const mountSmallDisk = (path: string, bytes: number): SmallDisk | string 
     release,
     unmount: () => {
       release()
-      execFileSync("umount", ["-l", path], { stdio: "pipe" })
+      unmountPath(path)
     }
   }
 }

@@ -26,6 +26,8 @@ export interface Soak {
   readonly seconds: number
   readonly everySeconds: number
   readonly json: boolean
+  /** Ends the soak early, without a comparison. */
+  readonly stop: AbortSignal
   readonly out: (line: string) => void
   readonly say: (line: string) => void
 }
@@ -90,7 +92,7 @@ const pause = (seconds: number, end?: AbortSignal) => new Promise<void>((done) =
 })
 
 /** Starts the run whenever a fault has ended it, sometimes with a fault in its environment, until it has stopped and saved as `end` asks. */
-const trainThrough = async (stage: Stage, { kinds, say, seed }: Soak, end: AbortSignal, note: (kind: string) => void) => {
+const trainThrough = async (stage: Stage, { kinds, say, seed, stop }: Soak, end: AbortSignal, note: (kind: string) => void) => {
   const draw = drawFor(seed, 1)
   end.addEventListener("abort", () => stage.scene.signal("SIGTERM"))
   for (let starts = 1; ; starts++) {
@@ -105,6 +107,7 @@ const trainThrough = async (stage: Stage, { kinds, say, seed }: Soak, end: Abort
     // The process that was asked to end had ended by a fault just then: this one is asked in its place.
     if (end.aborted) happens("run.started").then(() => stage.scene.signal("SIGTERM"), () => undefined)
     const ended = await process.ended
+    if (stop.aborted) return { starts, problems: [] }
     if (!stage.wasMade(ended)) {
       return { starts, problems: [`start ${starts} ended with ${ended.signal ?? `exit code ${ended.code}`}: ${process.said().trimEnd().split("\n").slice(-3).join(" | ")}`] }
     }
@@ -141,6 +144,7 @@ export const runSoak = async (asked: Soak): Promise<number> => {
     clearInterval(sampling)
     end.abort()
     stage.end()
+    if (asked.stop.aborted) return 130
 
     const last = stage.events.findLast(isOf("run.stopped"))?.step ?? 0
     // A step beyond, of an earlier process that was stopped at once, has no counterpart.

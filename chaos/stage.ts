@@ -1,5 +1,5 @@
 /** Where a run under faults takes place: its processes, its log, its disk, and the scene that faults act on. */
-import { cpSync, rmSync } from "node:fs"
+import { cpSync, lstatSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import type { EventType } from "../actors/events.ts"
 import type { StampedEvent } from "../actors/journal.ts"
@@ -88,7 +88,9 @@ export const openStage = ({ dir, diskBytes, settings, words = [] }: StageOptions
       return act()
     },
     // No run answers any more: it is over, or between two processes.
-    inject: (fault) => askControl({ dir: runDir, method: "POST", path: "/inject", body: { fault } }).then(() => undefined, (error: { readonly _tag?: string }) => {
+    inject: (fault) => askControl({ dir: runDir, method: "POST", path: "/inject", body: { fault } }).then((answer) => {
+      if (!(answer as { readonly accepted: boolean }).accepted) throw new Over("the fault was not possible then")
+    }, (error: { readonly _tag?: string }) => {
       throw error._tag === "NotRunning" || error._tag === "NoAnswer" ? new Over("the run was over before") : error
     }),
     now: () => watch.events.length
@@ -107,8 +109,12 @@ export const openStage = ({ dir, diskBytes, settings, words = [] }: StageOptions
     },
     close: (keep) => {
       if (disk === null) return
-      if (keep) cpSync(disk.path, join(dir, "from-disk"), { recursive: true })
-      disk.unmount()
+      try {
+        // A socket cannot be copied.
+        if (keep) cpSync(disk.path, join(dir, "from-disk"), { recursive: true, filter: (path) => !lstatSync(path).isSocket() })
+      } finally {
+        disk.unmount()
+      }
     }
   }
 }
