@@ -107,12 +107,15 @@ export const runTrial = async ({ kind, plans, trial }: TrialPlan, reference: Ref
     const { problems: ends, starts } = await runToEnd(stage, { RAE_FAILPOINT: failpoints.join(","), RAE_FAULT: actorFaults.join(",") }, deadlineSeconds(reference))
     const seconds = (performance.now() - began) / 1000
     const performed = await performing
-    const events: ReadonlyArray<StampedEvent> = await eventsOf(stage.runDir).catch(() => [])
+    const { events, unread } = await eventsOf(stage.runDir).then(
+      (events) => ({ events, unread: [] }),
+      (error: unknown) => ({ events: [] as ReadonlyArray<StampedEvent>, unread: [`the event log cannot be read: ${error instanceof Error ? error.message : String(error)}`] })
+    )
     const missed = performed.includes("missed") || (plans.some(({ endsItself }) => endsItself) && starts === 1) || plans.some(({ struck }) => struck?.({ events, shape }) === false)
     const problems = [
       ...performed.filter((each) => each instanceof Error).map(({ message }) => `the fault could not be made: ${message}`),
-      ...ends, ...(ends.length > 0 ? [] : await complaintsAbout(stage.runDir, kind.ends === "equal" ? reference.fingerprint : null, events)),
-      ...(missed ? [] : plans.flatMap(({ complaints }) => complaints?.({ events, shape }) ?? []))
+      ...ends, ...unread, ...(ends.length + unread.length > 0 ? [] : await complaintsAbout(stage.runDir, kind.ends === "equal" ? reference.fingerprint : null, events)),
+      ...(missed || unread.length > 0 ? [] : plans.flatMap(({ complaints }) => complaints?.({ events, shape }) ?? []))
     ]
     failed = problems.length > 0
     const steps = events.filter(isOf("train.step"))

@@ -1,14 +1,16 @@
 /** `npm run chaos`: what it draws, what it compares, and a short campaign of real runs. */
 import { assert, describe, it } from "vitest"
 import { spawnSync } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { make as event } from "../actors/events.ts"
 import type { StampedEvent } from "../actors/journal.ts"
-import type { Shape } from "../chaos/fault.ts"
+import { recorded } from "../chaos/campaign.ts"
+import type { Scene, Shape } from "../chaos/fault.ts"
 import { kinds, planOf } from "../chaos/faults/all.ts"
 import { differences, lossesOf, stepKey } from "../chaos/fingerprint.ts"
+import { Over } from "../chaos/watch.ts"
 
 const steps = Array.from({ length: 24 }, (_, i) => ({ variant: "", step: i + 1 }))
 const shape: Shape = {
@@ -29,6 +31,35 @@ describe("trials", () => {
     assert.deepStrictEqual(kinds.filter(({ name }) => !drawn.has(name)).map(({ name }) => name), ["supervisor-kill-between"], "the run has one variant")
     const study = { ...shape, variants: ["a", "b"], steps: ["a", "b"].flatMap((variant) => steps.map(({ step }) => ({ variant, step }))) }
     assert.include(planOf(3, 0, kinds.filter(({ name }) => name === "supervisor-kill-between"), study)?.plans[0]?.text, "SIGKILL to the supervisor")
+  })
+})
+
+describe("a fault that did not strike", () => {
+  const planned = (name: string) => planOf(1, 0, kinds.filter((kind) => kind.name === name), shape)!.plans[0]!
+
+  it("is known by the absence of what it leads to", () => {
+    for (const name of ["actor-live", "enospc", "write-error"]) assert.isFalse(planned(name).struck?.({ events: [], shape }), name)
+    const dropped = { seq: 1, time: "2026-01-31T12:00:00.000Z", type: "log.dropped" } as unknown as StampedEvent
+    assert.isTrue(planned("enospc").struck?.({ events: [dropped], shape }))
+  })
+
+  it("is damage to a cache that holds nothing", () => {
+    const scene = { cacheDir: join(import.meta.dirname, "no such cache"), strike: (_: unknown, act: () => unknown) => act() } as unknown as Scene
+    assert.throws(() => void planned("cache-damage").act?.(scene), Over)
+  })
+})
+
+describe("a record", () => {
+  it("holds the trials that the same words replay, and no others", () => {
+    const dir = mkdtempSync(join(tmpdir(), "rae-chaos-record-"))
+    try {
+      const file = join(dir, "record")
+      writeFileSync(file, `${JSON.stringify({ trial: 0, replay: "chaos 0" })}\n${JSON.stringify({ trial: 1, replay: "chaos 1 --faults enospc" })}\n${JSON.stringify({ trial: 2 })}\n{"trial":3`)
+      assert.deepStrictEqual(recorded(file, (trial) => `chaos ${trial}`).map(({ trial }) => trial), [0])
+      assert.deepStrictEqual(recorded(null, (trial) => `chaos ${trial}`), [])
+    } finally {
+      rmSync(dir, { recursive: true })
+    }
   })
 })
 

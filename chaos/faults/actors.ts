@@ -42,7 +42,12 @@ const liveThrow: Fault = {
   draw: (draw, shape) => {
     const actor = draw.pick(["generator", "discriminator", "ema", "data_loader", "feature_cache"] as const)
     const moment = stepMoment(draw, shape)
-    return { text: `${actor} throws in its next operation ${at(moment)}`, moment, act: (scene) => scene.strike(["supervisor.child_down"], () => scene.inject(`crash:${actor}`)) }
+    return {
+      text: `${actor} throws in its next operation ${at(moment)}`, moment,
+      act: (scene) => scene.strike(["supervisor.child_down"], () => scene.inject(`crash:${actor}`)),
+      // A next operation may not have come.
+      struck: (seen) => wentDown(seen).has(actor)
+    }
   }
 }
 

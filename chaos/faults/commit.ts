@@ -18,6 +18,7 @@ const point = (draw: Draw, shape: Shape, among: ReadonlyArray<Name>): { readonly
 const startedSaves = ({ events }: Seen) => events.filter(({ type }) => type === "checkpoint.started").length
 /** What a refusal leads to, each time that one is met. */
 const refused = new Set<string>(["checkpoint.failed", "checkpoint.room_made", "checkpoint.cleanup_failed"])
+export const metRefusal = ({ events }: Seen): boolean => events.some(({ type }) => refused.has(type))
 
 const refusal = (name: string, says: string, among: ReadonlyArray<Name>, errnos: ReadonlyArray<string>): Fault => ({
   name, says, combines: true, ends: "equal",
@@ -29,7 +30,7 @@ const refusal = (name: string, says: string, among: ReadonlyArray<Name>, errnos:
     return {
       text: `${errno} at ${failpoint} of ${times === 1 ? `save ${visit}` : `saves ${visit} and ${visit + 1}`}`, moment: { _tag: "FromStart" },
       failpoints: Array.from({ length: times }, (_, i) => `${failpoint}@${visit + i}:error:${errno}`),
-      struck: ({ events }) => events.some(({ type }) => refused.has(type)),
+      struck: metRefusal,
       complaints: noRestart
     }
   }

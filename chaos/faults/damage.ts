@@ -5,6 +5,7 @@ import { stepOf, temporaryPrefix } from "../../src/checkpoint/layout.ts"
 import type { Draw } from "../draw.ts"
 import { isOf, variantOf } from "../fingerprint.ts"
 import { at, type Fault, type Moment, type Scene, type Shape } from "../fault.ts"
+import { Over } from "../watch.ts"
 
 const flipBit = (path: string, where: number, bit: number): void => {
   const position = Math.floor(where * statSync(path).size)
@@ -98,6 +99,7 @@ export const damage: ReadonlyArray<Fault> = [
         text: `${cuts ? "cut" : `bit ${bit} flipped`} at ${(where * 100).toFixed(1)} % of ${share === 1 ? "every entry" : `${share * 100} % of the entries`} of the latents' cache ${at(moment)}`, moment,
         act: (scene) => scene.strike(["feature_cache.failed"], () => {
           const entries = entriesOf(scene.cacheDir)
+          if (entries.length === 0) throw new Over("the cache was empty then")
           for (const path of entries.slice(0, Math.ceil(share * entries.length))) {
             if (cuts) truncateSync(path, Math.floor(where * statSync(path).size))
             else flipBit(path, where, bit)

@@ -1,6 +1,7 @@
 /** A disk that is full, for real. */
 import { at, type Fault, stepMoment } from "../fault.ts"
 import { Over } from "../watch.ts"
+import { metRefusal } from "./commit.ts"
 
 /** How often the run has said that it could not save: on standard error, for its log may be on the full disk too. */
 const refusals = (said: string): number => said.match(/ (disk full|failed) +.*again in/g)?.length ?? 0
@@ -25,7 +26,9 @@ export const disk: ReadonlyArray<Fault> = [{
           if (!(error instanceof Over)) throw error
         })
         disk.release()
-      }
+      },
+      // The log and the cache may be what met the full disk.
+      struck: (seen) => metRefusal(seen) || seen.events.some(({ type }) => type === "log.dropped" || type === "feature_cache.failed")
     }
   }
 }]
