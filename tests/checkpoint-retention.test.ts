@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFileSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { none } from "../src/checkpoint/marks.ts"
+import { Failpoints, type Hit } from "../src/checkpoint/failpoints.ts"
+import { none, writeMarks } from "../src/checkpoint/marks.ts"
 import { expired, kept } from "../src/checkpoint/retention.ts"
 import { open, type Options, type Store } from "../src/checkpoint/store.ts"
 import { save, temporaryDirectory } from "./checkpoint-fake-engine.ts"
@@ -66,6 +67,16 @@ describe("retention", () => {
     const { removed, quarantined } = yield* afresh.prune
     assert.deepStrictEqual([removed, quarantined.map(({ step }) => step)], [[10], [30]])
     assert.deepStrictEqual(yield* steps(afresh), [20, 40])
+  })))
+
+  it.live("spares what is pinned while it removes another", () => inStore({ keep_last: 2, keep_every: null }, Effect.fnUntraced(function*({ directory }) {
+    const pinning: Hit = async (name) => {
+      if (name === "prune.before") await Effect.runPromise(writeMarks(directory, { ...none, pinned: [10] }))
+    }
+    const store = yield* open({ directory, retention: { keep_last: 2, keep_every: null } }).pipe(Effect.provideService(Failpoints, pinning))
+    for (const step of [10, 20, 30, 40]) yield* save(store, step)
+    assert.deepStrictEqual((yield* store.prune).removed, [20])
+    assert.deepStrictEqual(yield* steps(store), [10, 30, 40])
   })))
 
   it.live("removes nothing by marks that it cannot read", () => inStore({ keep_last: 2, keep_every: null }, Effect.fnUntraced(function*(store) {

@@ -136,8 +136,13 @@ export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       if (result === null || result.ok) good.push(step)
       else quarantined.push(yield* quarantine(step, result.problems.map(problemLine).join("\n")))
     }
-    const removed = expired(good, newestFirst.slice(looked), retention, marks)
-    for (const step of removed) yield* remove(step)
+    const removed: Array<number> = []
+    for (const step of expired(good, newestFirst.slice(looked), retention, marks)) {
+      // Somebody may have pinned it meanwhile: verifying takes its time, and so does each removal.
+      if (expired(good, [step], retention, yield* readMarks(directory)).length === 0) continue
+      yield* remove(step)
+      removed.push(step)
+    }
     return { removed, quarantined }
   })
 
