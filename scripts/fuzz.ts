@@ -27,12 +27,16 @@ const isKind = (name: string): name is keyof typeof kinds => Object.hasOwn(kinds
 const { positionals: [kind = ""], values } = parseArgs({
   allowPositionals: true, options: { trials: { type: "string", default: "10000" }, seed: { type: "string", default: "1" }, path: { type: "string" } }
 })
+const wanted = Number(values.trials)
 if (!isKind(kind)) {
   process.stderr.write(`error: nothing to fuzz called \`${kind}\`\n  = help: one of ${Object.keys(kinds).join(", ")}\n`)
   process.exitCode = 2
+} else if (!Number.isSafeInteger(wanted) || wanted < 1) {
+  process.stderr.write(`error: --trials must be a whole number from 1 on, not \`${values.trials}\`\n`)
+  process.exitCode = 2
 } else {
   const started = performance.now()
-  const { counts, failures, trials } = await kinds[kind]({ trials: Number(values.trials), seed: Number(values.seed), path: values.path })
+  const { counts, failures, trials } = await kinds[kind]({ trials: wanted, seed: Number(values.seed), path: values.path })
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   for (const [what, count] of Object.entries(counts).toSorted(([a], [b]) => a < b ? -1 : 1)) process.stdout.write(`${String(count).padStart(8)}  ${what}\n`)
   for (const failure of failures.slice(0, 20)) process.stdout.write(`FAILED  ${failure}\n`)
