@@ -5,7 +5,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { make, type Event } from "../actors/events.ts"
 import { followEvents, readEvents } from "../src/cli/event-files.ts"
+import { eventLine } from "../src/cli/event-line.ts"
+import { row } from "../src/cli/events.ts"
 import { findRun } from "../src/cli/run-directory.ts"
+import { plain } from "../src/cli/terminal.ts"
 import { segmentPath } from "../src/runtime/segments.ts"
 import { say } from "./cli-collecting-terminal.ts"
 
@@ -80,6 +83,20 @@ describe("rae events", () => {
 
   it("every object says its schema", async () => {
     for (const line of await eventsOf(["study", "--json"])) assert.strictEqual((JSON.parse(line) as { schema: number }).schema, 1)
+  })
+})
+
+describe("what steers a terminal, in the names of files and the words of other programs", () => {
+  const hostileAs = (path: string) => make("data.image_replaced", "photos", { index: 0, replacement: 1, path, reason: "bad\nworse\x07" })
+  // oxlint-disable-next-line no-control-regex
+  const steering = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/
+  it("is shown, not done", () => {
+    const hostile = hostileAs("a\x1b[2Jb\x9b1m\u2028.png")
+    const line = eventLine(hostile, "12:00:00", plain) ?? ""
+    assert.include(line, "a\ufffd[2Jb\ufffd1m\ufffd.png: bad; worse\ufffd")
+    const look = { columns: 10_000, time: () => "12:00:00", paint: plain, whole: false }
+    const rows = [hostile, hostileAs("a\x9b1m")].map((event) => row({ ...event, seq: 1, time: "2026-01-31T12:00:00.000Z" }, look))
+    for (const shown of [line, ...rows]) assert.notMatch(shown, steering)
   })
 })
 

@@ -8,7 +8,7 @@
 import type { Event, EventType, Level } from "../../actors/events.ts"
 import { padEnd } from "../formats/text-table.ts"
 import { count, figure, milliseconds, size, span } from "./quantities.ts"
-import type { Paint, Style } from "./terminal.ts"
+import { harmless, type Paint, type Style } from "./terminal.ts"
 
 type Of<T extends EventType> = Extract<Event, { readonly type: T }>
 type Words = readonly [verb: string, detail: string]
@@ -101,5 +101,5 @@ export const eventLine = (event: Event, time: string, paint: Paint): string | nu
   const said = (words[event.type] as ((event: Event) => Words | null) | undefined)?.(event)
   if (!said) return null
   const actor = event.type === "supervisor.child_down" ? event.offender : event.actor
-  return lineOf({ actor, level: event.level, verb: said[0], detail: said[1] }, time, paint)
+  return lineOf({ actor, level: event.level, verb: said[0], detail: harmless(said[1]) }, time, paint)
 }

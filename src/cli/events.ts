@@ -7,7 +7,7 @@ import { followEvents, readEvents } from "./event-files.ts"
 import { clock, utc } from "./quantities.ts"
 import { foldRepeats } from "./repeats.ts"
 import { findRun, runsDirectory, type RunDirectory } from "./run-directory.ts"
-import type { Paint, Style, Terminal } from "./terminal.ts"
+import { harmless, type Paint, type Style, type Terminal } from "./terminal.ts"
 
 const levels: ReadonlyArray<Level> = ["debug", "info", "warn", "error"]
 const styles: Readonly<Record<Level, Style>> = { debug: "dim", info: "green", warn: "yellow", error: "red" }
@@ -33,7 +33,7 @@ export const selects = (values: EventsInput["values"], run: Pick<RunDirectory, "
 }
 
 const shown = (value: unknown): string => {
-  if (typeof value === "string" && /^[^\s"=]+$/.test(value)) return value
+  if (typeof value === "string" && /^[^\s"=\p{Cc}]+$/u.test(value)) return value
   return JSON.stringify(value, (_, each: unknown) => (typeof each === "number" && !Number.isInteger(each) ? Number(each.toPrecision(4)) : each))
 }
 
@@ -43,7 +43,7 @@ const columnFields: ReadonlySet<string> = new Set(["seq", "time", "level", "acto
 const detail = (event: StampedEvent, whole: boolean): string => {
   const { run } = event
   const variant = whole && run.includes("/") ? [`variant=${run.slice(run.indexOf("/") + 1)}`] : []
-  return [...Object.entries(event).filter(([name]) => !columnFields.has(name)).map(([name, value]) => `${name}=${shown(value)}`), ...variant].join(" ")
+  return harmless([...Object.entries(event).filter(([name]) => !columnFields.has(name)).map(([name, value]) => `${name}=${shown(value)}`), ...variant].join(" "))
 }
 
 const widths = { seq: 6, level: 5, actor: 13, type: 24 }

@@ -5,7 +5,7 @@ import type { RunJson } from "../../actors/run-json.ts"
 import type { ActorStatus, Status } from "../../actors/status.ts"
 import { displayWidth, layOut } from "../formats/text-table.ts"
 import { clock, count, countdown, figure, milliseconds, size, span } from "./quantities.ts"
-import type { Paint, Style } from "./terminal.ts"
+import { harmless, type Paint, type Style } from "./terminal.ts"
 
 const stateStyles: Readonly<Record<string, Style>> = {
   training: "green", starting: "yellow", paused: "yellow", recovering: "yellow", stopping: "yellow", done: "green", stopped: "dim", failed: "red", died: "red"
@@ -65,8 +65,8 @@ const incidentLines = (incidents: ReadonlyArray<Incident>, width: number): Reado
   "",
   "last failures",
   ...layOut([{ title: "" }, { title: "" }, { title: "", least: 20 }], incidents.flatMap((incident) => [
-    [clock(new Date(incident.at)), incident.actor, incident.reason.split("\n")[0] ?? ""],
-    ["", "", incidentText(incident)]
+    [clock(new Date(incident.at)), incident.actor, harmless(incident.reason.split("\n")[0] ?? "")],
+    ["", "", harmless(incidentText(incident))]
   ]), width).slice(1)
 ]
 
