@@ -25,16 +25,16 @@ describe("retention", () => {
     for (let trial = 0; trial < 2000; trial++) {
       const retention = { keep_last: random(5), keep_every: random(2) === 0 ? null : 1 + random(4) }
       const all = Array.from({ length: random(12) }, (_, i) => i * 3 + random(3)).reverse()
-      const marks = { pinned: all.filter(() => random(6) === 0), best: random(2) === 0 ? null : { step: all[random(Math.max(1, all.length))] ?? 0, value: 1 } }
+      const marks = { pinned: all.filter(() => random(6) === 0) }
       const good = all.slice(0, kept(retention))
       const gone = expired(good, all.slice(good.length), retention, marks)
       const left = all.filter((step) => !gone.includes(step))
       assert.isAtLeast(left.length, Math.min(all.length, Math.max(2, retention.keep_last)))
       assert.deepStrictEqual(left.slice(0, good.length), good)
       for (const step of gone) {
-        assert.isFalse(marks.pinned.includes(step) || marks.best?.step === step || (retention.keep_every !== null && step % retention.keep_every === 0))
+        assert.isFalse(marks.pinned.includes(step) || (retention.keep_every !== null && step % retention.keep_every === 0))
       }
-      const unneeded = left.slice(good.length).filter((step) => !marks.pinned.includes(step) && marks.best?.step !== step && !(retention.keep_every !== null && step % retention.keep_every === 0))
+      const unneeded = left.slice(good.length).filter((step) => !marks.pinned.includes(step) && !(retention.keep_every !== null && step % retention.keep_every === 0))
       assert.deepStrictEqual(unneeded, [])
     }
   })
@@ -42,12 +42,12 @@ describe("retention", () => {
   it("removes nothing while there are fewer good ones than must stay", () =>
     assert.deepStrictEqual(expired([50], [40, 30, 20], { keep_last: 1, keep_every: null }, none), []))
 
-  it.live("keeps the last ones, round steps, the pinned and the best", () => inStore({ keep_last: 2, keep_every: 40 }, Effect.fnUntraced(function*(store) {
+  it.live("keeps the last ones, round steps and the pinned", () => inStore({ keep_last: 2, keep_every: 40 }, Effect.fnUntraced(function*(store) {
     for (const step of [10, 20, 30, 40, 50, 60, 70]) yield* save(store, step)
-    yield* store.mark({ pin: 20, best: { step: 30, value: 24.5 } })
+    yield* writeMarks(store.directory, { pinned: [20, 30] })
     assert.deepStrictEqual(yield* store.prune, { removed: [50, 10], quarantined: [] })
     assert.deepStrictEqual(yield* steps(store), [20, 30, 40, 60, 70])
-    yield* store.mark({ unpin: 20, best: { step: 70, value: 25 } })
+    yield* writeMarks(store.directory, { pinned: [70] })
     assert.deepStrictEqual((yield* store.prune).removed, [30, 20])
     assert.deepStrictEqual(yield* steps(store), [40, 60, 70])
   })))
@@ -71,7 +71,7 @@ describe("retention", () => {
 
   it.live("spares what is pinned while it removes another", () => inStore({ keep_last: 2, keep_every: null }, Effect.fnUntraced(function*({ directory }) {
     const pinning: Hit = async (name) => {
-      if (name === "prune.before") await Effect.runPromise(writeMarks(directory, { ...none, pinned: [10] }))
+      if (name === "prune.before") await Effect.runPromise(writeMarks(directory, { pinned: [10] }))
     }
     const store = yield* open({ directory, retention: { keep_last: 2, keep_every: null } }).pipe(Effect.provideService(Failpoints, pinning))
     for (const step of [10, 20, 30, 40]) yield* save(store, step)

@@ -28,7 +28,7 @@ const makeStore = (directory: string) => {
       return { step: temporary.step, path: temporary.path, bytes: 10, seconds: 0.1, manifest: { hash: "0".repeat(32) } } as Committed
     }),
     abandon: (temporary) => Effect.sync(() => { abandoned.push(temporary) }), prune: Effect.succeed({ removed: [], quarantined: [] }), list: Effect.succeed([]),
-    newest: unused, verify: unused, quarantine: unused, mark: unused, dropQuarantine: Effect.succeed(0)
+    newest: unused, verify: unused, quarantine: unused, dropQuarantine: Effect.succeed(0)
   }
   return { store, committed, abandoned, states }
 }

@@ -46,7 +46,6 @@ export interface Listed {
   readonly written_at: string | null
   readonly resumed_from: number | null
   readonly pinned: boolean
-  readonly best: boolean
   /** Why its manifest cannot be used; null where it can. Hashes are not checked here. */
   readonly problem: string | null
 }
@@ -61,11 +60,11 @@ const listOne = Effect.fnUntraced(function*({ variant, directory, checkpoints }:
     readManifest(path).pipe(Effect.match({
       onFailure: (error): Listed => ({
         variant, path, step: null, epoch: null, position: null, bytes: null, tensors: null, written_at: null, resumed_from: null,
-        pinned: false, best: false, problem: error.message
+        pinned: false, problem: error.message
       }),
       onSuccess: ({ step, epoch, position, files, tensors, written_at, resumed_from }): Listed => ({
         variant, path, step, epoch, position, bytes: files.reduce((sum, { size }) => sum + size, 0), tensors: tensors.length, written_at,
-        resumed_from: resumed_from?.step ?? null, pinned: marks.pinned.includes(step), best: marks.best?.step === step, problem: null
+        resumed_from: resumed_from?.step ?? null, pinned: marks.pinned.includes(step), problem: null
       })
     })))
 })

@@ -1,4 +1,4 @@
-/** `marks.json`: which checkpoint was the best so far, and which are pinned. Pruning removes none of them. */
+/** `marks.json`: which checkpoints somebody pinned. Pruning removes none of them. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { randomUUID } from "node:crypto"
@@ -9,13 +9,10 @@ import { attempt, WriteFailed } from "./storage-errors.ts"
 
 const step = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
-export const Marks = Schema.Struct({
-  pinned: Schema.Array(step),
-  best: Schema.NullOr(Schema.Struct({ step, value: Schema.Finite }))
-})
+export const Marks = Schema.Struct({ pinned: Schema.Array(step) })
 export type Marks = typeof Marks.Type
 
-export const none: Marks = { pinned: [], best: null }
+export const none: Marks = { pinned: [] }
 
 const maxBytes = 2 ** 20
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Marks))
@@ -33,12 +30,10 @@ export const readMarks = Effect.fnUntraced(function*(directory: string) {
 export interface Change {
   readonly pin?: number
   readonly unpin?: number
-  readonly best?: { readonly step: number; readonly value: number }
 }
 
-export const changed = (marks: Marks, { pin, unpin, best }: Change): Marks => ({
-  pinned: [...new Set(pin === undefined ? marks.pinned : [...marks.pinned, pin])].filter((step) => step !== unpin).sort((a, b) => a - b),
-  best: best ?? marks.best
+export const changed = (marks: Marks, { pin, unpin }: Change): Marks => ({
+  pinned: [...new Set(pin === undefined ? marks.pinned : [...marks.pinned, pin])].filter((step) => step !== unpin).sort((a, b) => a - b)
 })
 
 export const writeMarks = (directory: string, marks: Marks) => {

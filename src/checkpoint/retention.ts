@@ -1,4 +1,4 @@
-/** Which checkpoints go, as data: the last few, every so many steps, the best one, and those that somebody pinned stay. */
+/** Which checkpoints go, as data: the last few, every so many steps, and those that somebody pinned stay. */
 import type { Marks } from "./marks.ts"
 
 export interface Retention {
@@ -21,5 +21,5 @@ export const expired = (good: ReadonlyArray<number>, older: ReadonlyArray<number
   if (good.length < kept(retention)) return []
   const { keep_every } = retention
   return older.filter((step) =>
-    !good.includes(step) && !(keep_every !== null && step % keep_every === 0) && step !== marks.best?.step && !marks.pinned.includes(step))
+    !good.includes(step) && !(keep_every !== null && step % keep_every === 0) && !marks.pinned.includes(step))
 }

@@ -11,7 +11,7 @@ import { fsyncPath, makeDirectory } from "./durable-files.ts"
 import { Failpoints } from "./failpoints.ts"
 import { entriesIn, type Entry, prunedPrefix, readSmall, replacedPrefix, stateFile, stepName, temporaryPrefix } from "./layout.ts"
 import type { Manifest } from "./manifest.ts"
-import { type Change, changed, type Marks, readMarks, writeMarks } from "./marks.ts"
+import { readMarks } from "./marks.ts"
 import * as Quarantine from "./quarantine.ts"
 import { expired, kept, type Retention } from "./retention.ts"
 import { attempt, type CheckpointDamaged, errnoOf, mayPass, problemLine, type StorageError } from "./storage-errors.ts"
@@ -65,8 +65,6 @@ export interface Store {
   readonly newest: (options?: { readonly depth?: Depth }) => Effect.Effect<Found, StorageError>
   readonly verify: (step: number, options?: { readonly depth?: Depth }) => Effect.Effect<Verification, StorageError>
   readonly quarantine: (step: number, reason: string) => Effect.Effect<Quarantine.Quarantined, StorageError>
-  /** Pins, unpins, names the best. */
-  readonly mark: (change: Change) => Effect.Effect<Marks, StorageError>
   /** Removes quarantined checkpoints; gives the bytes. */
   readonly dropQuarantine: Effect.Effect<number, StorageError>
 }
@@ -171,7 +169,6 @@ export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       commit(temporary, contents, hit, verifying).pipe(Effect.tap(({ step }) => Effect.sync(() => verified.add(step)))),
     newest: (options) => newestOf([store], options),
     verify: check,
-    mark: (change) => readMarks(directory).pipe(Effect.map((marks) => changed(marks, change)), Effect.tap((marks) => writeMarks(directory, marks))),
     dropQuarantine: Quarantine.dropQuarantine(directory)
   }
   return store

@@ -70,7 +70,7 @@ export const checkpointCommands: Group = {
     }),
     command({
       name: "prune",
-      summary: "remove old checkpoints of a run that does not train; pinned, best and the newest two stay",
+      summary: "remove old checkpoints of a run that does not train; pinned ones and the newest two stay",
       operand: oneRun,
       flags: pruneFlags,
       examples: [{ command: "rae ckpt prune photos --keep 2 --yes", does: "what is kept is verified first" }],

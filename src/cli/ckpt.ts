@@ -21,7 +21,7 @@ export const ls = async ({ operand, values }: CheckpointInput, terminal: Termina
   const rows = checkpoints.map((each) => [
     each.variant ?? "", each.step === null ? "–" : count(each.step), each.epoch === null ? "–" : `${each.epoch}:${each.position ?? 0}`,
     each.bytes === null ? "–" : size(each.bytes), each.written_at ?? "–", each.resumed_from === null ? "" : count(each.resumed_from),
-    [each.pinned ? "pinned" : "", each.best ? "best" : "", each.problem ?? ""].filter((mark) => mark !== "").join(", "), each.path
+    [each.pinned ? "pinned" : "", each.problem ?? ""].filter((mark) => mark !== "").join(", "), each.path
   ])
   const columns = [{ title: "VARIANT" }, { title: "STEP", align: "right" }, { title: "EPOCH" }, { title: "SIZE", align: "right" }, { title: "WRITTEN" }, { title: "FROM", align: "right" }, { title: "MARKS" }, { title: "PATH", least: 20 }] as const
   for (const line of layOut(columns, rows, terminal.outColumns())) terminal.out(line)
