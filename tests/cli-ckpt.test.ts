@@ -1,9 +1,10 @@
 /** `rae ckpt`: what the checkpoints of a run are, and that damage is found and told. */
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as Effect from "effect/Effect"
-import { readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { tell } from "../src/cli/errors.ts"
+import { fallbackPlace } from "../src/checkpoint/layout.ts"
 import { open } from "../src/checkpoint/store.ts"
 import { save, temporaryDirectory } from "./checkpoint-fake-engine.ts"
 import { say } from "./cli-collecting-terminal.ts"
@@ -63,6 +64,21 @@ describe("rae ckpt", () => {
     const { exitCode, message, typed } = tell(error)
     assert.deepStrictEqual([exitCode, typed], [1, true])
     assert.include(message, "ema.safetensors")
+  })
+
+  it("prune: of both directories, what it said it would", async () => {
+    const dir = join(runs, "spilled")
+    const second = fallbackPlace(join(runs, "second"), dir)
+    const store = (directory: string) => open({ directory, retention: { keep_last: 10, keep_every: null } })
+    await Effect.runPromise(Effect.gen(function*() {
+      for (const step of [1, 2, 6]) yield* save(yield* store(join(dir, "checkpoints")), step)
+      for (const step of [3, 4, 5]) yield* save(yield* store(second), step)
+    }))
+    const config = { checkpoint: { keep_last: 2, keep_every: 0, fallback_dir: join(runs, "second") } }
+    writeFileSync(join(dir, "run.json"), JSON.stringify({ schema: 1, name: "spilled", kind: "run", state: "stopped", config }))
+    const steps = async (...words: ReadonlyArray<string>) => (JSON.parse((await ckpt("prune", "spilled", "--json", ...words)).out.join("")) as { readonly steps: ReadonlyArray<number> }).steps.toSorted((a, b) => a - b)
+    assert.deepStrictEqual([await steps(), await steps("--yes"), await steps()], [[1, 3], [1, 3], []])
+    assert.isFalse(existsSync(join(second, "step-000000003")))
   })
 
   it("no such run: exit 4", async () => {

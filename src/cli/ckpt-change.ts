@@ -1,6 +1,6 @@
 /** `rae ckpt save | pin | prune`: what changes a run's checkpoints. */
 import * as Effect from "effect/Effect"
-import { basename, dirname, join } from "node:path"
+import { basename, dirname } from "node:path"
 import type { StampedEvent } from "../../actors/journal.ts"
 import type { Status } from "../../actors/status.ts"
 import type { RunConfig } from "../config/schema.ts"
@@ -90,7 +90,7 @@ export const pin = async ({ operand, values }: PinInput, terminal: Terminal): Pr
   return 0
 }
 
-/** Steps that would go if all that is kept is good: verifying them is the business of the prune itself. */
+/** Steps of one directory that would go if all that is kept is good: verifying them is the business of the prune itself. */
 const doomed = (checkpoints: ReadonlyArray<Listed>, retention: Retention, marks: Parameters<typeof expired>[3]): ReadonlyArray<number> => {
   const newestFirst = checkpoints.map(({ step }) => step).filter((step) => step !== null).toReversed()
   return expired(newestFirst.slice(0, kept(retention)), newestFirst.slice(kept(retention)), retention, marks)
@@ -100,24 +100,27 @@ export const prune = async ({ operand, values }: PruneInput, terminal: Terminal)
   const { checkpoints, run } = await checkpointsOf(operand, runsDirectory(values["runs-dir"]))
   const { keep_every, keep_last } = (run.description.config as RunConfig).checkpoint
   const retention: Retention = { keep_last: values.keep ?? keep_last, keep_every: keep_every === 0 ? null : keep_every }
-  const directory = join(run.dir, "checkpoints")
-  const sizeOf = (steps: ReadonlyArray<number>) => size(checkpoints.filter(({ step }) => step !== null && steps.includes(step)).reduce((sum, { bytes }) => sum + (bytes ?? 0), 0))
-  const say = (steps: ReadonlyArray<number>, removed: boolean, quarantined: ReadonlyArray<string>) => {
+  // Each directory keeps what the retention asks for, as it does while the run trains.
+  const directories = [...Map.groupBy(checkpoints, ({ path }) => dirname(path))]
+  const say = (gone: ReadonlyMap<string, ReadonlyArray<number>>, removed: boolean, quarantined: ReadonlyArray<string>) => {
+    const going = checkpoints.filter(({ path, step }) => step !== null && gone.get(dirname(path))?.includes(step))
+    const steps = [...new Set([...gone.values()].flat())]
     if (values.json) terminal.out(JSON.stringify({ schema: 1, steps, removed, quarantined }))
-    else terminal.err(steps.length === 0 ? "nothing to remove" : `${removed ? "removed" : "would remove"} step ${steps.toSorted((a, b) => a - b).map(count).join(", ")}: ${sizeOf(steps)}`)
+    else terminal.err(steps.length === 0 ? "nothing to remove" : `${removed ? "removed" : "would remove"} step ${steps.toSorted((a, b) => a - b).map(count).join(", ")}: ${size(going.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0))}`)
   }
   if (!values.yes) {
-    const steps = doomed(checkpoints, retention, await Effect.runPromise(readMarks(directory).pipe(Effect.orElseSucceed(() => none))))
-    say(steps, false, [])
-    if (steps.length > 0) terminal.err("  = help: --yes removes them")
+    const gone = new Map(await Promise.all(directories.map(async ([directory, listed]) =>
+      [directory, doomed(listed, retention, await Effect.runPromise(readMarks(directory).pipe(Effect.orElseSucceed(() => none))))] as const)))
+    say(gone, false, [])
+    if ([...gone.values()].flat().length > 0) terminal.err("  = help: --yes removes them")
     return 0
   }
-  const { quarantined, removed } = await Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+  const pruned = await Effect.runPromise(Effect.scoped(Effect.gen(function*() {
     yield* claimRunDir(run.home)
-    const store = yield* Store.open({ directory, retention })
-    return yield* store.prune
+    return yield* Effect.forEach(directories, ([directory]) => Effect.flatMap(Store.open({ directory, retention }), (store) => Effect.map(store.prune, (done) => ({ directory, ...done }))))
   })))
+  const quarantined = pruned.flatMap((each) => each.quarantined)
   for (const { path, reason } of quarantined) terminal.err(`damaged, moved to ${path}: ${reason}`)
-  say(removed, true, quarantined.map(({ path }) => path))
+  say(new Map(pruned.map(({ directory, removed }) => [directory, removed])), true, quarantined.map(({ path }) => path))
   return 0
 }
