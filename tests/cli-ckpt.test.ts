@@ -1,7 +1,7 @@
 /** `rae ckpt`: what the checkpoints of a run are, and that damage is found and told. */
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as Effect from "effect/Effect"
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { tell } from "../src/cli/errors.ts"
 import { fallbackPlace } from "../src/checkpoint/layout.ts"
@@ -79,6 +79,14 @@ describe("rae ckpt", () => {
     const steps = async (...words: ReadonlyArray<string>) => (JSON.parse((await ckpt("prune", "spilled", "--json", ...words)).out.join("")) as { readonly steps: ReadonlyArray<number> }).steps.toSorted((a, b) => a - b)
     assert.deepStrictEqual([await steps(), await steps("--yes"), await steps()], [[1, 3], [1, 3], []])
     assert.isFalse(existsSync(join(second, "step-000000003")))
+  })
+
+  it("export: leaves what lies beside its target, and nothing of its own there", async () => {
+    const folder = join(runs, "exported")
+    mkdirSync(join(folder, "decoder.safetensors.new"), { recursive: true })
+    const { code } = await ckpt("export", "photos", "-o", join(folder, "decoder.safetensors"))
+    assert.strictEqual(code, 0)
+    assert.deepStrictEqual(readdirSync(folder).sort(), ["decoder.safetensors", "decoder.safetensors.new"])
   })
 
   it("no such run: exit 4", async () => {

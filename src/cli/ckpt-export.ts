@@ -1,8 +1,8 @@
 /** `rae ckpt export`: the decoder of a checkpoint for other programs, under the names that it is published with. */
 import * as Effect from "effect/Effect"
 import { existsSync } from "node:fs"
-import { rename, rm } from "node:fs/promises"
-import { join, resolve } from "node:path"
+import { mkdtemp, rename, rm } from "node:fs/promises"
+import { basename, join, resolve } from "node:path"
 import { exportDirectory, exportSafetensors, exportTorch } from "../checkpoint/decoder-export.ts"
 import { CheckpointDamaged } from "../checkpoint/storage-errors.ts"
 import { verify } from "../checkpoint/verifier.ts"
@@ -25,15 +25,16 @@ export const exportDecoder = async ({ operand, values }: ExportInput, terminal: 
   const format = values.to ?? "safetensors"
   const target = resolve(values.output ?? `${run.name.replaceAll("/", "-")}-step-${step}${suffixes[format]}`)
   if (format === "hf" && existsSync(target)) throw new UsageError(`${target} is there already, expected a directory to be made`, "choose another with -o DIR")
-  const beside = `${target}.new`
   const source = join(path, `${which}.safetensors`)
   const metadata = { format: "pt", run: run.name, step: String(step), weights: which }
+  let beside: string | null = null
   try {
-    await rm(beside, { force: true, recursive: true })
-    const written = format === "pt" ? await exportTorch(source, beside, `${which}.`)
-      : format === "hf" ? await exportDirectory(source, beside, `${which}.`, metadata, (run.description.config as RunConfig).architecture.decoder)
-      : await exportSafetensors(source, beside, `${which}.`, metadata)
-    await rename(beside, target)
+    beside = await mkdtemp(`${target}.`)
+    const whole = join(beside, basename(target))
+    const written = format === "pt" ? await exportTorch(source, whole, `${which}.`)
+      : format === "hf" ? await exportDirectory(source, whole, `${which}.`, metadata, (run.description.config as RunConfig).architecture.decoder)
+      : await exportSafetensors(source, whole, `${which}.`, metadata)
+    await rename(whole, target)
     if (values.json) terminal.out(JSON.stringify({ schema: 1, path: target, step, weights: which, ...written }))
     else {
       terminal.out(target)
@@ -41,8 +42,9 @@ export const exportDecoder = async ({ operand, values }: ExportInput, terminal: 
     }
     return 0
   } catch (error) {
-    await rm(beside, { force: true, recursive: true })
     if (error instanceof Error && "code" in error) throw new UsageError(`cannot write ${target}: ${error.message}`, "choose another file with -o FILE")
     throw error
+  } finally {
+    if (beside !== null) await rm(beside, { force: true, recursive: true })
   }
 }
