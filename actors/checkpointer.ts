@@ -157,7 +157,9 @@ export const make = (options: Options) => {
 
   /** Returns once a snapshot of `step` or newer is committed. Fails only with the engine's end. */
   const save = Effect.fnUntraced(function*(writer: Writer, step: number) {
-    if ((committed()?.step ?? -1) >= step) return
+    const newest = committed()?.step ?? -1
+    // The engine may have missed the news of it.
+    if (newest >= step) return yield* writer.saved(newest)
     const backoff = yield* Schedule.toStep(Budget.retrySchedule)
     while (true) {
       const tried = yield* tryStores(writer, step, stores).pipe(Effect.map((done) => ({ done, error: null })),
@@ -180,16 +182,16 @@ export const make = (options: Options) => {
   })
 
   let scrubbed = 0
-  /** Reads the next older checkpoint in full, in turn; one that has gone bad is put aside. */
+  /** Reads the next older checkpoint in full, in turn; one that has gone bad is put aside, one that the disk does not give now is left. */
   const scrub = tidied(Effect.gen(function*() {
     const lists = yield* Effect.forEach(stores, (store) => Effect.map(store.list, (entries) => entries.map(({ step }) => ({ store, step }))))
     const all = lists.flat()
     const next = all[scrubbed++ % Math.max(1, all.length)]
     if (next === undefined) return
     const { step, store } = next
-    const [taken, { ok, problems }] = yield* Effect.timed(store.verify(step))
+    const [taken, { ok, problems, unread }] = yield* Effect.timed(store.verify(step))
     emit(event("checkpoint.scrubbed", run, { step, ok, seconds: Duration.toSeconds(taken) }))
-    if (ok) return
+    if (ok || unread) return
     putAside(yield* store.quarantine(step, problems.map(problemLine).join("\n")))
   }))
 

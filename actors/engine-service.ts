@@ -138,7 +138,7 @@ export const engineHandlers = Effect.gen(function*() {
     const { config } = request
     const session: Session = {
       begin: Latch.makeUnsafe(), until: null, stopRequested: false, snapshotRequested: false, paused: false, done: Deferred.makeUnsafe(), skipped: new Set(),
-      microBatch: prepared.microBatch, progress: prepared.state.progress, savedStep: prepared.state.progress.step, writing: false
+      microBatch: prepared.microBatch, progress: prepared.state.progress, savedStep: prepared.state.progress.step
     }
     const { training, tree } = yield* buildTree(prepared, session, emit, onSnapshot)
     running = { prepared, session, tree, training }
@@ -169,15 +169,14 @@ export const engineHandlers = Effect.gen(function*() {
 
   const write = Effect.fnUntraced(function*(dir: string) {
     if (running === null) return yield* new Protocol.SnapshotNotWritten({ path: dir, errno: "EINVAL", reason: "nothing is loaded", needed: null })
-    const { prepared: { state }, session } = running
-    session.writing = true
+    const { prepared: { state } } = running
     const { progress } = state
     const { files, seconds, tensors } = yield* Effect.tryPromise({
       try: () => state.snapshot.write(dir, fileOf),
       catch: (cause) => new Protocol.SnapshotNotWritten({
         path: dir, reason: describe(cause), needed: state.bytes, errno: cause instanceof TensorError && cause.errno !== "" ? cause.errno : "EIO"
       })
-    }).pipe(Effect.ensuring(Effect.sync(() => { session.writing = false })))
+    })
     const written: Protocol.Written = { progress, report: { files, tensors }, seconds }
     return written
   })

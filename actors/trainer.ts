@@ -52,8 +52,6 @@ export interface Session {
   progress: Progress
   /** The newest step that a committed checkpoint holds. */
   savedStep: number
-  /** A checkpoint is being written from the buffer: it must not be overwritten. */
-  writing: boolean
 }
 
 type Asked<F extends (...args: never) => Effect.Effect<unknown, unknown, unknown>> = Effect.Success<ReturnType<F>>
@@ -77,6 +75,9 @@ export interface Options {
   readonly onSnapshot: (step: number) => void
 }
 
+/** Of 50 ms each, while training waits for the disk. */
+const turnsBetweenReminders = 100
+
 export const trainer = Effect.fnUntraced(function*(options: Options) {
   const clock = yield* Clock.Clock
   const { cache, config, discriminator, ema, emit, generator, loader, run, session, setup, state, stepsPerEpoch } = options
@@ -87,10 +88,10 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
 
   /** False where a checkpoint is being written from the buffer, which stays as it is then. */
   const takeSnapshot = Effect.fnUntraced(function*(progress: Progress, reason: string) {
-    if (session.writing) return false
+    if (state.isBeingWritten) return false
     const saved = [yield* generator.ask.saved(), yield* discriminator.ask.saved(), yield* ema.ask.saved()]
     // The supervisor may have sent for it while these were asked.
-    if (session.writing) return false
+    if (state.isBeingWritten) return false
     const started = performance.now()
     yield* Effect.sync(() => state.captureTensors(
       new Map(saved.flatMap((role) => [...role.state])),
@@ -100,7 +101,11 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
     return true
   })
 
+  let announced = -1
+  /** Once for a step, however often it is tried. */
   const announcePhases = (step: number) => {
+    if (step <= announced) return
+    announced = step
     const now = setup.phasesAt(step)
     const before = step === 0 ? { lpips: false, adversarial: false, discriminator: false } : setup.phasesAt(step - 1)
     for (const phase of ["lpips", "adversarial", "discriminator"] as const) if (now[phase] && !before[phase]) emit(event("train.phase", run, { step, phase }))
@@ -128,9 +133,11 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
     const tooFar = () => limit > 0 && step - session.savedStep >= limit && !session.stopRequested
     if (!tooFar()) return
     emit(event("train.paused", run, { step, reason: `${step - session.savedStep} steps are not saved` }))
-    while (tooFar()) {
+    for (let turn = 1; tooFar(); turn++) {
       // What is in the buffer may be older than what is at stake.
       if (state.progress.step !== step) yield* takeSnapshot(progress, "unsaved work at its limit")
+      // Whoever was told of it may have been restarted since, and know nothing of it.
+      else if (turn % turnsBetweenReminders === 0) options.onSnapshot(step)
       yield* Effect.sleep("50 millis")
     }
     emit(event("train.resumed", run, { step }))

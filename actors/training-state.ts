@@ -69,6 +69,11 @@ export class TrainingState {
     return this.snapshot.bytes
   }
 
+  /** A checkpoint is being written from the buffer, which must stay as it is. */
+  get isBeingWritten(): boolean {
+    return this.#snapshot?.isBeingWritten ?? false
+  }
+
   get snapshot(): Snapshot {
     if (this.#snapshot === null) throw new Error("no snapshot was taken yet")
     return this.#snapshot

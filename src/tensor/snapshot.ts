@@ -65,6 +65,11 @@ export class Snapshot {
     return sizeOf(this.#layout)
   }
 
+  /** Until this is over nothing can be captured. */
+  get isBeingWritten(): boolean {
+    return this.#writing > 0
+  }
+
   /** Allocates and touches the buffer for tensors like these; `capture` does it where it is not done. */
   reserve(named: NamedTensors): void {
     const layout = layoutOf(named)
@@ -116,7 +121,7 @@ export class Snapshot {
   }
 
   #refuseWhileWriting(op: string): void {
-    if (this.#writing > 0) throw new TensorError("invalid", op, "the snapshot is being written")
+    if (this.isBeingWritten) throw new TensorError("invalid", op, "the snapshot is being written")
   }
   #taken(op: string): NativeSnapshot {
     if (this.#buffer === null) throw new TensorError("invalid", op, "nothing was captured")
