@@ -57,7 +57,8 @@ export const launch = Effect.fnUntraced(function*(options: Options, attempt: num
   const opName = (op: number) => operations[op] ?? `operation ${op}`
   const handle = yield* startChild({
     name: "engine", entry, group: Engine, env: { ...process.env, ...options.environment }, stopDeadline: "10 seconds",
-    heartbeat: hangPolicy(options.hangSeconds, () => options.stepSeconds() ?? drySeconds), opName,
+    // how long a step takes says nothing of loading
+    heartbeat: hangPolicy(options.hangSeconds, () => drySeconds === null ? null : options.stepSeconds() ?? drySeconds), opName,
     onHang: ({ kind, loop_seconds, op, ops_done, pid, process: state, seconds, threads }) => Effect.suspend(() => {
       options.emit(event("engine.hung", options.run, { pid, kind, process: state, op, silent_seconds: seconds, step: options.step(), ops_done, loop_seconds, threads: [...threads] }))
       return options.flush

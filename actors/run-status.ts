@@ -49,7 +49,7 @@ export const make = (identity: Identity, startedAt: Date, booked?: Ledger) => {
     incidents.apply(event)
     goodput.apply(event)
     switch (event.type) {
-      case "run.started": state = "training"; steps = event.steps; step = event.resumed_from ?? 0; recentSeconds = []; losses = {}; evaluated = null; break
+      case "run.started": state = "training"; steps = event.steps; step = event.resumed_from ?? 0; recentSeconds = []; stepSeconds = null; losses = {}; evaluated = null; break
       case "run.finished": state = "done"; step = event.step; break
       case "run.stopped": state = "stopped"; step = event.step; break
       case "run.failed": state = "failed"; break

@@ -121,6 +121,7 @@ const watchHeartbeat = Effect.fnUntraced(function*(running: RunningProcess, poli
     while (true) {
       yield* Effect.sleep(interval)
       const now = yield* monotonicMillis
+      if (running.isOver()) return
       const hang = judge.judge(now - before, interval)
       before = now
       if (hang !== undefined) return yield* onHang(hang)
