@@ -43,7 +43,11 @@ export const roomIn = (store: Store, cacheDir: string, prune: Budget.ReclaimStep
 export const requireRoom = Effect.fnUntraced(function*(variant: PlannedVariant, needed: number, cacheDir: string) {
   const fallback = fallbackOf(variant)
   const places = [variant.dir, ...(fallback === null ? [] : [fallback])]
-  const found = yield* Effect.forEach(places, (place) => Budget.reclaim(place, needed, [evictFeatures(place, cacheDir)]))
-  if (found.some(({ enough }) => enough)) return
-  return yield* new DiskTooSmall({ path: variant.dir, needed, free: Math.max(...found.map(({ free }) => free)) })
+  let most = 0
+  for (const place of places) {
+    const { enough, free } = yield* Budget.reclaim(place, needed, [evictFeatures(place, cacheDir)])
+    if (enough) return
+    most = Math.max(most, free)
+  }
+  return yield* new DiskTooSmall({ path: variant.dir, needed, free: most })
 })
