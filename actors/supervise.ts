@@ -221,7 +221,7 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
       })
     })))
     recordCommit = null
-    // Stopped before an engine was up: all that there is was saved before.
+    // Stopped while no engine was up: all that there is was saved before, or died with the one before.
     const step = ended.trained?.step ?? ended.committed ?? description.step
     const finished = ended.trained?.finished === true
     const means = ended.trained?.means ?? {}
@@ -230,7 +230,7 @@ export const superviseStudy = Effect.fnUntraced(function*(options: SuperviseOpti
     })
     journal.emit(finished
       ? event("run.finished", variant.run, { step, restarts: counted(), seconds: (performance.now() - began) / 1000 })
-      : event("run.stopped", variant.run, { step, reason: signal ?? (stopping.isOpen() ? "asked to" : `--stop-after ${stopAfter}`), saved: ended.trained === null || ended.committed === step }))
+      : event("run.stopped", variant.run, { step, reason: signal ?? (stopping.isOpen() ? "asked to" : `--stop-after ${stopAfter}`), saved: ended.trained === null ? current.step() <= step : ended.committed === step }))
     if (!finished) break
   }
 
