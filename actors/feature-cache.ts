@@ -98,7 +98,7 @@ export const featureCache = (options: Options) => {
           if (found.kind === "hit") return latents(yield* fromDisk(found.features))
           for (const { message } of found.corrupt) emit(event("feature_cache.failed", run, { reason: message }))
           const z = yield* encodeBatch(images, microBatch)
-          yield* store(cache, keys, z)
+          yield* store(cache, keys, z).pipe(Effect.onError(() => Effect.sync(() => z.dispose())))
           return latents(z)
         }),
         usage: () => Effect.sync(() => usage(cache))

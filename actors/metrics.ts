@@ -74,7 +74,11 @@ const serveText = (listen: string, text: () => string, tell: (message: string) =
     const [, host, port] = /^(?:(.+):)?(\d{1,5})$/.exec(listen) ?? []
     if (port === undefined || Number(port) > 65_535) return failed("expected [HOST:]PORT")
     server.once("error", (error) => failed(error.message))
-    server.listen(Number(port), host ?? "127.0.0.1", () => resume(Effect.succeed(server)))
+    server.listen(Number(port), host ?? "127.0.0.1", () => {
+      // A connection that cannot be taken is the asker's trouble, never the run's.
+      server.removeAllListeners("error").on("error", () => undefined)
+      resume(Effect.succeed(server))
+    })
   }),
   (server) => server === null ? Effect.void : Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
