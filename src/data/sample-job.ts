@@ -1,4 +1,4 @@
-/** How one sample is made, as data, so that another thread can do it: nothing but the job and the file decides the sample. */
+/** How one sample is made, as data, so that another process can do it: nothing but the job and the file decides the sample. */
 import { keyOf } from "../random/draws.ts"
 import { words } from "../random/philox.ts"
 import { contentHash } from "./content-hash.ts"
