@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync }
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { make } from "../actors/events.ts"
+import { fallbackPlace } from "../src/checkpoint/layout.ts"
 import { segmentPath } from "../src/runtime/segments.ts"
 import { say } from "./cli-collecting-terminal.ts"
 import { assertDocument } from "./cli-json-shapes.ts"
@@ -61,5 +62,16 @@ describe("rae runs", () => {
     assert.deepStrictEqual(await named("--yes"), ["photos.2026-01-30T10-00-00.000Z"])
     assert.isFalse(existsSync(aside))
     assert.isTrue(existsSync(join(runs, "photos")))
+  })
+
+  it("prunes the second directory's checkpoints with the run, or the study, that they are of", async () => {
+    const second = join(runs, "second")
+    const spilled = { config: { checkpoint: { fallback_dir: second } }, state: "done" }
+    const places = [run("spilled", spilled), run("spilled-study/a", spilled)].map((dir) => fallbackPlace(second, dir))
+    run("spilled-study", { kind: "study", variants: ["spilled-study/a"], config: null })
+    const others = fallbackPlace(second, join(runs, "other"))
+    for (const place of [...places, others]) mkdirSync(join(place, "step-000000001"), { recursive: true })
+    assert.strictEqual((await at("prune", "--done", "--yes")).code, 0)
+    assert.deepStrictEqual([...places, others].map((place) => existsSync(place)), [false, false, true])
   })
 })

@@ -28,7 +28,7 @@ export interface Located {
 const isThere = (path: string) => stat(path).then(() => true, () => false)
 
 /** The run's second directory, as its run.json has it; null where none is configured, or nobody can say. */
-const fallbackOf = async (directory: string): Promise<string | null> => {
+export const fallbackOf = async (directory: string): Promise<string | null> => {
   try {
     const run: unknown = JSON.parse(Buffer.from(await readSmall(join(directory, "run.json"), maxRunBytes)).toString())
     const configured = decodeFallback(run).config.checkpoint.fallback_dir
