@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { existsSync, mkdirSync, renameSync } from "node:fs"
+import { join, relative } from "node:path"
 import { claimRunDir, RunInUse } from "../src/runtime/lock.ts"
 import { fallbackOf } from "./checkpoint-stores.ts"
 import * as RunJson from "./run-json.ts"
@@ -18,8 +19,10 @@ const change = (path: string, act: () => void) =>
 
 /** Nothing is deleted. The directory goes last: a kill before it leaves an old run, which `--fresh` can move again. */
 const moveAside = ({ dir, variants }: RunPlan, suffix: string) => {
-  const fallbacks = variants.map(fallbackOf).filter((fallback) => fallback !== null)
-  return Effect.forEach([...fallbacks, dir].filter((path) => existsSync(path)), (path) => change(path, () => renameSync(path, `${path}.${suffix}`)), { discard: true })
+  const aside = `${dir}.${suffix}`
+  // A variant's second directory is named for the variant's own, which lies within the one that moves.
+  const moves = [...variants.map((variant) => [fallbackOf(variant), fallbackOf({ ...variant, dir: join(aside, relative(dir, variant.dir)) })] as const), [dir, aside] as const]
+  return Effect.forEach(moves, ([from, to]) => from === null || to === null || !existsSync(from) ? Effect.void : change(from, () => renameSync(from, to)), { discard: true })
 }
 
 export interface Entry {

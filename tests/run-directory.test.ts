@@ -28,6 +28,14 @@ describe("the run's directory", () => {
     assert.isTrue(existsSync(`${fallback}.1970-01-01T00-00-00.000Z/step-000000006`))
   })))
 
+  it.effect("moves a variant's second directory to where the moved variant is looked for", () => Effect.scoped(Effect.gen(function*() {
+    const { dir, plan } = planned(yield* place)
+    const variant = { ...plan.variants[0]!, dir: join(dir, "a") }
+    for (const made of [dir, fallbackOf(variant)!]) mkdirSync(made, { recursive: true })
+    yield* enterRunDir({ ...plan, variants: [variant] }, { at, claimed: true, fresh: true })
+    assert.isTrue(existsSync(fallbackOf({ ...variant, dir: `${dir}.1970-01-01T00-00-00.000Z/a` })!))
+  })))
+
   it.effect("is entered by one of two that began at the same time", () => Effect.scoped(Effect.gen(function*() {
     const { plan } = planned(yield* place)
     yield* enterRunDir(plan, { at, claimed: false, fresh: false })
