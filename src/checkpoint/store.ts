@@ -40,7 +40,7 @@ export interface LoadPlan {
 
 export interface Found {
   readonly plan: LoadPlan | null
-  /** Damaged ones that were newer than the plan. With no plan and some of these, a run must not start from nothing unasked. */
+  /** Damaged ones that were newer than the plan, and those that could not be read, which lie where they were. With no plan and some of these, a run must not start from nothing unasked. */
   readonly quarantined: ReadonlyArray<Quarantine.Quarantined>
 }
 
@@ -58,7 +58,7 @@ export interface Store {
   /** Makes it a checkpoint. On failure it is removed. Old checkpoints are left to `prune`. */
   readonly commit: (temporary: Temporary, contents: Contents) => Effect.Effect<Committed, StorageError | CheckpointDamaged>
   readonly abandon: (temporary: Temporary) => Effect.Effect<void>
-  /** Removes expired checkpoints. Those that it counts on are verified first, once a process. */
+  /** Removes expired checkpoints. Those that it counts on are verified first, once a process; one that cannot be read now stays, uncounted. */
   readonly prune: Effect.Effect<Pruned, StorageError>
   /** Oldest first. */
   readonly list: Effect.Effect<ReadonlyArray<Entry>, StorageError>
@@ -132,7 +132,7 @@ export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       const step = newestFirst[looked]!
       const result = verified.has(step) ? null : yield* check(step)
       if (result === null || result.ok) good.push(step)
-      else quarantined.push(yield* quarantine(step, result.problems.map(problemLine).join("\n")))
+      else if (!result.unread) quarantined.push(yield* quarantine(step, result.problems.map(problemLine).join("\n")))
     }
     const removed: Array<number> = []
     for (const step of expired(good, newestFirst.slice(looked), retention, marks)) {
@@ -186,19 +186,20 @@ export interface NewestOptions {
 }
 
 /**
- * The newest checkpoint that verifies, in any of several directories. Damaged ones on the way are moved aside. A directory that cannot be
- * read (its disk is gone) does not hide the others; but where none has a checkpoint, its error is the answer: to begin anew would bury it.
+ * The newest checkpoint that verifies, in any of several directories. Damaged ones on the way are moved aside, those that cannot be read
+ * now are passed over. A directory that cannot be read (its disk is gone) does not hide the others; but where none has a checkpoint, its
+ * error is the answer: to begin anew would bury it.
  */
 export const newestOf = Effect.fnUntraced(function*(stores: ReadonlyArray<Store>, options: NewestOptions = {}): Effect.fn.Return<Found, StorageError> {
   const quarantined: Array<Quarantine.Quarantined> = []
   const [lists, unreadable] = yield* Effect.partition(stores, (store) => Effect.map(store.list, (entries) => entries.map((entry) => ({ store, ...entry }))))
   for (const { store, step, path } of lists.flat().sort((a, b) => b.step - a.step)) {
     if (options.passedOver?.has(path) === true) continue
-    const { ok, manifest, problems } = yield* store.verify(step, options)
+    const { ok, manifest, problems, unread } = yield* store.verify(step, options)
     if (ok && manifest !== null) return { plan: { step, path, manifest, state: yield* readState(path) }, quarantined }
     const reason = problems.map(problemLine).join("\n")
     // A disk that refuses the move (read-only) is no reason not to use the one before.
-    quarantined.push(yield* store.quarantine(step, reason).pipe(Effect.orElseSucceed(() => ({ step, path, reason }))))
+    quarantined.push(unread ? { step, path, reason } : yield* store.quarantine(step, reason).pipe(Effect.orElseSucceed(() => ({ step, path, reason }))))
   }
   const [failure] = unreadable
   return failure === undefined ? { plan: null, quarantined } : yield* failure

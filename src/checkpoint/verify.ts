@@ -20,6 +20,8 @@ export const Verification = Schema.Struct({
   ok: Schema.Boolean,
   bytes: Schema.Finite,
   problems: Schema.Array(Problem),
+  /** All that was found is that the disk did not give the bytes (EIO): they may be as they were written, and come another time. */
+  unread: Schema.Boolean,
   manifest: Schema.NullOr(Manifest)
 })
 export type Verification = typeof Verification.Type
@@ -106,20 +108,21 @@ const verifyFile = async (directory: string, entry: FileEntry, listed: ReadonlyA
   }
 }
 
-/** Runs a check of one file; what damage makes it throw becomes a problem, anything else is thrown on. */
-const guarded = async <A>(where: string, report: Report, check: () => Promise<A>): Promise<A | undefined> => {
+/** Runs a check of one file; what damage makes it throw becomes a problem, anything else is thrown on. `refused` hears of what the disk did not give. */
+const guarded = async <A>(where: string, report: Report, refused: () => void, check: () => Promise<A>): Promise<A | undefined> => {
   try {
     return await check()
   } catch (error) {
     const errno = errnoOf(error)
     if (!damage.has(errno)) throw error
+    if (errno === "EIO") refused()
     report(where, errno === "ENOENT" ? "file missing" : `cannot be read: ${error instanceof Error ? error.message : errno}`)
     return undefined
   }
 }
 
-const readManifest = (directory: string, report: Report) =>
-  guarded(manifestFile, report, async () => {
+const readManifest = (directory: string, report: Report, refused: () => void) =>
+  guarded(manifestFile, report, refused, async () => {
     const bytes = await readSmall(join(directory, manifestFile), maxManifestBytes)
     try {
       return decode(bytes)
@@ -134,9 +137,11 @@ export const verifyDirectory = async (directory: string, depth: Depth): Promise<
   const problems: Array<Problem> = []
   const report: Report = (where, problem, expected, got) =>
     void problems.push({ where, problem, expected: expected === undefined ? null : String(expected), got: got === undefined ? null : String(got) })
-  const manifest = await readManifest(directory, report) ?? null
+  let refusals = 0
+  const refused = () => { refusals++ }
+  const manifest = await readManifest(directory, report, refused) ?? null
   const files = manifest?.files ?? []
-  const result = () => ({ path: directory, ok: problems.length === 0, bytes: files.reduce((sum, { size }) => sum + size, 0), problems, manifest })
+  const result = () => ({ path: directory, ok: problems.length === 0, bytes: files.reduce((sum, { size }) => sum + size, 0), problems, unread: refusals > 0 && refusals === problems.length, manifest })
   if (manifest === null) return result()
 
   const named = stepOf(basename(directory))
@@ -148,7 +153,7 @@ export const verifyDirectory = async (directory: string, depth: Depth): Promise<
   using single = await borrowHasher()
   for (const entry of files) {
     const tensors = manifest.tensors.filter(({ file }) => file === entry.name)
-    await guarded(entry.name, report, async () => {
+    await guarded(entry.name, report, refused, async () => {
       if (depth === "full" || tensors.length === 0) return verifyFile(directory, entry, tensors, [whole, single], report)
       const status = await lstat(join(directory, entry.name))
       if (!status.isFile()) report(entry.name, "no regular file")
