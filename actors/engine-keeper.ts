@@ -95,7 +95,7 @@ const load = Effect.fnUntraced(function*(options: Options, handle: ChildHandle<t
     const last = damaged.at(-1)
     // All that was saved is damaged: to start over unasked would bury it.
     if (plan === null && last !== undefined) {
-      return yield* new CheckpointDamaged({ path: last.path, reason: `${last.reason}; no earlier checkpoint is whole (start anew with --fresh)` })
+      return yield* new CheckpointDamaged({ path: last.path, reason: `${last.reason}; no earlier checkpoint is whole (start anew with --fresh)`, unread: false })
     }
     if (plan !== null && plan.manifest.config_hash !== options.configHash) return yield* new CheckpointForeign({ path: plan.path })
     const loaded = yield* handle.client.Load({ ...options.request, resume: plan?.path ?? null }).pipe(
@@ -103,7 +103,8 @@ const load = Effect.fnUntraced(function*(options: Options, handle: ChildHandle<t
         const store = stores.find(({ directory }) => plan?.path.startsWith(directory) === true)
         if (plan === null || store === undefined) return yield* damage
         passedOver.add(plan.path)
-        putAside(yield* store.quarantine(plan.step, damage.reason).pipe(Effect.orElseSucceed(() => ({ step: plan.step, path: plan.path, reason: damage.reason }))))
+        const inPlace = { step: plan.step, path: plan.path, reason: damage.reason }
+        putAside(damage.unread ? inPlace : yield* store.quarantine(plan.step, damage.reason).pipe(Effect.orElseSucceed(() => inPlace)))
         return null
       })))
     if (loaded === null) continue

@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Manifest from "../src/checkpoint/manifest.ts"
+import { errnoOf } from "../src/checkpoint/storage-errors.ts"
 import type { RunConfig } from "../src/config/schema.ts"
 import { DataFolderInvalid } from "../src/data/image-folder.ts"
 import { makeSampler, NotEnoughImages, type Sampler } from "../src/data/sampler.ts"
@@ -171,6 +172,6 @@ const readPlace = (dir: string) => Effect.try({
     dir, manifest: Manifest.decode(readFileSync(join(dir, "manifest.json"))),
     progress: decodeProgress(JSON.parse(readFileSync(join(dir, "state.json"), "utf8")))
   }),
-  catch: (cause) => new Protocol.CheckpointDamaged({ path: dir, reason: cause instanceof Error ? cause.message : String(cause) })
+  catch: (cause) => new Protocol.CheckpointDamaged({ path: dir, reason: cause instanceof Error ? cause.message : String(cause), unread: errnoOf(cause) === "EIO" })
 })
 const decodeProgress = Schema.decodeUnknownSync(Schema.toCodecJson(Protocol.Progress))

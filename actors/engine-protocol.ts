@@ -14,8 +14,11 @@ import { Event } from "./events.ts"
 export class InvalidWeights extends Schema.TaggedError<InvalidWeights>()("InvalidWeights", { path: Schema.String, problems: Schema.Array(Schema.String), help: Schema.String }) {
   override get message() { return [`weights in ${this.path} do not fit`, ...this.problems.map((problem) => `  ${problem}`)].join("\n") }
 }
-/** The checkpoint's bytes are not those that its manifest promises: it is quarantined, and the one before is taken. */
-export class CheckpointDamaged extends Schema.TaggedError<CheckpointDamaged>()("CheckpointDamaged", { path: Schema.String, reason: Schema.String }) {
+/**
+ * The checkpoint's bytes are not those that its manifest promises: it is quarantined, and the one before is taken. `unread`: the disk did
+ * not give them (EIO), so that they may be whole; it stays where it is.
+ */
+export class CheckpointDamaged extends Schema.TaggedError<CheckpointDamaged>()("CheckpointDamaged", { path: Schema.String, reason: Schema.String, unread: Schema.Boolean }) {
   override get message() { return `checkpoint ${this.path} is damaged: ${this.reason}` }
 }
 export class NoDevice extends Schema.TaggedError<NoDevice>()("NoDevice", { device: Schema.String, reason: Schema.String, help: Schema.String }) {

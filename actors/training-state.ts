@@ -156,13 +156,13 @@ export class TrainingState {
       this.#fill(roles, dir, manifest, progress)
     } catch (error) {
       // Its files were whole once: one that cannot be read as safetensors any more is as damaged as one with other bytes.
-      if (error instanceof TensorError && (error.code === "io" || error.code === "invalid")) throw new CheckpointDamaged({ path: dir, reason: error.message })
+      if (error instanceof TensorError && (error.code === "io" || error.code === "invalid")) throw new CheckpointDamaged({ path: dir, reason: error.message, unread: error.errno === "EIO" })
       throw error
     }
   }
 
   #fill(roles: TrainedRoles, dir: string, manifest: Manifest, progress: Progress): void {
-    const damaged = (reason: string) => new CheckpointDamaged({ path: dir, reason })
+    const damaged = (reason: string) => new CheckpointDamaged({ path: dir, reason, unread: false })
     const hashes = new Map(manifest.tensors.map((tensor) => [tensor.name, tensor]))
     using opened = new DisposableStack()
     const files = new Map(manifest.files.filter(({ name }) => name.endsWith(".safetensors")).map(({ name }) => {
