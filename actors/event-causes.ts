@@ -40,7 +40,9 @@ export const makeCauses = () => {
       case "eval.failed": return newest("actor down")
       case "snapshot.taken": return event.reason === "asked for" ? take("save asked") : event.reason === "stopped" ? newest("stop asked") : undefined
       case "checkpoint.started": return newest("save failed") ?? take("snapshot")
-      case "checkpoint.room_made": case "checkpoint.failed": return newest("save failed")
+      case "checkpoint.room_made": return newest("save failed", "disk fault")
+      case "checkpoint.failed": return newest("save failed") ?? take("disk fault")
+      // one that was past a disk fault when it came does not answer it
       case "checkpoint.committed": return take("save failed") ?? take("saving")
       case "checkpoint.pruned": return take("committed")
       case "train.paused": return event.reason === "asked to" ? take("pause asked") : newest("save failed")
@@ -68,7 +70,7 @@ export const makeCauses = () => {
 /** A start answers nothing where it is the first: what follows from it is no recovery. */
 const waitsFor = (event: Event, answers: boolean): string | null => {
   switch (event.type) {
-    case "fault.injected": return !event.accepted ? null : event.fault.startsWith("engine-") ? "engine fault" : event.fault === "disk-full" ? "save failed" : "actor fault"
+    case "fault.injected": return !event.accepted ? null : event.fault.startsWith("engine-") ? "engine fault" : event.fault === "disk-full" ? "disk fault" : "actor fault"
     case "restart.requested": return !event.accepted ? null : event.target === "engine" ? "engine fault" : "actor restart"
     case "engine.exited": case "engine.hung": return "engine lost"
     case "supervisor.child_down": return event.offender === "engine" ? "engine down" : "actor down"
