@@ -225,3 +225,16 @@ describe.skipIf(why !== null)("power loss", () => {
     assert.strictEqual((yield* save(after, 5)).step, 5)
   })))
 })
+
+it.effect.each(["between two saves", "while one is written"] as const)("a run's directory that is removed %s is made again, and the state saved", (moment) => using(temporaryDirectory, Effect.fnUntraced(function*({ path }) {
+  const run = join(path, "runs", "one")
+  const remove = () => rmSync(join(path, "runs"), { recursive: true })
+  let writes = 0
+  const saving = yield* makeSaving([join(run, "checkpoints")], { beforeWrite: () => { if (++writes === 2 && moment === "while one is written") remove() } })
+  yield* saving.saved(10)
+  if (moment === "between two saves") remove()
+  yield* saving.saved(20)
+  assert.strictEqual(yield* saving.newest(), 20)
+  assert.deepStrictEqual(saving.events("checkpoint.failed").map(({ message }) => /ENOENT/.test(message)), moment === "between two saves" ? [] : [true])
+  assert.deepStrictEqual(saving.leftovers(), [])
+})))
