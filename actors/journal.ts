@@ -34,4 +34,3 @@ export const makeJournal = (listener: (event: StampedEvent) => void) => {
     flush: Effect.suspend(() => log === null ? Effect.void : log.flush)
   }
 }
-export type Journal = ReturnType<typeof makeJournal>

@@ -98,4 +98,3 @@ export const makeSteering = ({ allowInject, ask, emit, engine, run, stop, tree }
     }) satisfies Hit as Hit
   }
 }
-export type Steering = ReturnType<typeof makeSteering>
