@@ -9,10 +9,9 @@ import { CorruptSample } from "../src/data/corrupt-sample.ts"
 import { prefetch } from "../src/data/prefetch.ts"
 import type { Sampler } from "../src/data/sampler.ts"
 import type { ImageSource } from "../src/data/source.ts"
+import { toImages } from "../src/models/image-space.ts"
 import { actor } from "../src/runtime/actor.ts"
 import type { Device } from "../src/tensor/dtype.ts"
-import * as T from "../src/tensor/ops.ts"
-import { scope } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
 import { type Event, make as event } from "./events.ts"
 import { faultable } from "./fault-points.ts"
@@ -49,10 +48,6 @@ export interface Options {
   readonly device: Device
   readonly emit: (event: Event) => void
 }
-
-/** Interleaved bytes to [B,3,H,W] in [0,1]; float division by 255, as torchvision's ToTensor. On the CPU first: a GPU multiplies by 1/255, with other last bits. */
-export const toImages = (pixels: Uint8Array, count: number, size: number, device: Device): Tensor =>
-  scope(() => T.to(T.contiguous(T.div(T.to(T.permute(T.fromUint8(pixels, [count, size, size, 3]), [0, 3, 1, 2]), { dtype: "float32" }), 255)), { device }))
 
 export const dataLoader = (options: Options) => {
   const { device, emit, epochs, maxCorrupt, run, sampler, seed, size, source } = options

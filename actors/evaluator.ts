@@ -9,12 +9,14 @@ import { mkdir, rename, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import sharp from "sharp"
 import type { RunConfig } from "../src/config/schema.ts"
-import { CorruptSample } from "../src/data/corrupt-sample.ts"
 import type { ImageSource } from "../src/data/source.ts"
+import { reconstruct } from "../src/eval/autoencoder.ts"
 import { lpips } from "../src/eval/lpips.ts"
 import { picture } from "../src/eval/picture.ts"
 import { psnr } from "../src/eval/psnr.ts"
+import { type Originals, readOriginals } from "../src/eval/reconstruction.ts"
 import { ssim } from "../src/eval/ssim.ts"
+import { toImages } from "../src/models/image-space.ts"
 import type { LatentStatistics } from "../src/models/latent-statistics.ts"
 import { decoderSpec } from "../src/models/vit-decoder.ts"
 import { frozenWeights } from "../src/nn/working-copies.ts"
@@ -24,10 +26,8 @@ import * as T from "../src/tensor/ops.ts"
 import { scope, withOwner } from "../src/tensor/scope.ts"
 import type { Device } from "../src/tensor/dtype.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
-import { reconstructWith } from "../src/train/reconstruct.ts"
 import type { FrozenEncoder } from "../src/train/frozen-encoder.ts"
 import type { ReconstructionLoss } from "../src/train/reconstruction-loss.ts"
-import { toImages } from "./data-loader.ts"
 import { type Event, make as event } from "./events.ts"
 import { faultable } from "./fault-points.ts"
 import { owned, reclaimed } from "./ownership.ts"
@@ -54,9 +54,6 @@ export class EvaluationCutOff extends Schema.TaggedError<EvaluationCutOff>()("Ev
 }
 const failed = (cause: unknown) => new EvaluationFailed({ reason: cause instanceof Error ? cause.message : String(cause) })
 
-/** [B,3,S,S] in [0,1], rounded to 8 bits as if saved and read: what a picture file would hold. */
-const eightBits = (images: Tensor): Tensor => T.div(T.round(T.mul(T.clamp(images, 0, 1), 255)), 255)
-
 export const evaluatorActor = (options: Options) => {
   const { config, emit, encoder, reconstruction, run, runDir, source } = options
   const { batch_size: batchSize, images: wanted, metrics, samples } = config.eval
@@ -65,19 +62,14 @@ export const evaluatorActor = (options: Options) => {
 
   /** Outlives restarts: an image is told of once. */
   const unreadable = new Set<string>()
-  const readable = (index: number) => source.evaluation(index, size).catch((cause: unknown) => {
-    if (!(cause instanceof CorruptSample)) throw cause
-    if (!unreadable.has(cause.path)) emit(event("eval.image_unreadable", run, { path: cause.path, reason: cause.reason }))
-    unreadable.add(cause.path)
-    return null
-  })
-
   /** Those of a batch that can be read: no figure may hang on one bad file. */
-  const originals = async (start: number) => {
-    const taken = (await Promise.all(Array.from({ length: Math.min(batchSize, count - start) }, (_, i) => readable(start + i)))).filter((sample) => sample !== null)
-    const pixels = new Uint8Array(taken.length * size * size * 3)
-    for (const [at, sample] of taken.entries()) pixels.set(sample.pixels, at * size * size * 3)
-    return { pixels, count: taken.length }
+  const originals = async (start: number): Promise<Originals> => {
+    const read = await readOriginals(source, start, Math.min(start + batchSize, count), size)
+    for (const { path, reason } of read.unreadable) {
+      if (!unreadable.has(path)) emit(event("eval.image_unreadable", run, { path, reason }))
+      unreadable.add(path)
+    }
+    return read
   }
 
   /** Writes originals above reconstructions, beside and renamed, so that a reader never sees half a picture. */
@@ -98,8 +90,7 @@ export const evaluatorActor = (options: Options) => {
   }
 
   const measure = (weights: ReadonlyMap<string, Tensor>, images: Tensor) => {
-    const z = encoder.features(images, batchSize)
-    const recon = eightBits(reconstructWith(weights, config.architecture.decoder, options.statistics, z))
+    const recon = reconstruct({ encoder, decoder: { config: config.architecture.decoder, weights }, statistics: options.statistics }, images)
     return {
       recon, psnr: sum(psnr(recon, images)), ssim: sum(ssim(recon, images)),
       lpips: metrics.includes("lpips") ? sum(lpips(reconstruction.weights, recon, images)) : null
@@ -123,9 +114,9 @@ export const evaluatorActor = (options: Options) => {
           for (let start = 0; start < count; start += batchSize) {
             if (!wanted()) return yield* new EvaluationCutOff({ images: measuredImages })
             const taken = yield* Effect.tryPromise({ try: () => originals(start), catch: failed })
-            if (taken.count === 0) continue
-            measuredImages += taken.count
-            const images = yield* owned("evaluator", () => toImages(taken.pixels, taken.count, size, options.device))
+            if (taken.samples.length === 0) continue
+            measuredImages += taken.samples.length
+            const images = yield* owned("evaluator", () => toImages(taken.pixels, taken.samples.length, size, options.device))
             const measured = yield* Effect.try({ try: () => withOwner("evaluator", () => scope(() => measure(working, images))), catch: failed })
             totals = { psnr: totals.psnr + measured.psnr, ssim: totals.ssim + measured.ssim, lpips: totals.lpips + (measured.lpips ?? 0) }
             if (start < samples) shown.push({ above: images, below: measured.recon })

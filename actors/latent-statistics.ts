@@ -8,15 +8,15 @@ import { createHash } from "node:crypto"
 import { existsSync, readFileSync } from "node:fs"
 import { open, rename, rm } from "node:fs/promises"
 import { crc32 } from "node:zlib"
-import { CorruptSample } from "../src/data/corrupt-sample.ts"
 import { folderSource } from "../src/data/folder-source.ts"
 import { DataFolderInvalid, listImageFolder } from "../src/data/image-folder.ts"
 import { samplePool } from "../src/data/sample-pool.ts"
-import type { ImageSource } from "../src/data/source.ts"
+import { readOriginals } from "../src/eval/reconstruction.ts"
 import { encodeHeader } from "../src/formats/safetensors.ts"
 import { layOutTorchFile } from "../src/formats/torch-writer.ts"
 import { InvalidWeights } from "../src/models/check-weights.ts"
 import { encoderSpec } from "../src/models/encoder.ts"
+import { toImages } from "../src/models/image-space.ts"
 import { LatentMoments } from "../src/models/latent-moments.ts"
 import { requireDevice } from "../src/tensor/device.ts"
 import { TensorError } from "../src/tensor/errors.ts"
@@ -25,7 +25,6 @@ import * as T from "../src/tensor/ops.ts"
 import { scope } from "../src/tensor/scope.ts"
 import { openSafetensors } from "../src/tensor/weights.ts"
 import { FrozenEncoder } from "../src/train/frozen-encoder.ts"
-import { toImages } from "./data-loader.ts"
 import type { StatisticsLine, StatisticsRequest } from "./latent-statistics-request.ts"
 import { filesOf, hashWeights, initialWeights } from "./role-weights.ts"
 
@@ -77,19 +76,6 @@ const saved = (path: string, key: string): { readonly place: Place; readonly mom
   return { place: { key, next: number("next"), unreadable: number("unreadable") }, moments: new LatentMoments(number("count"), file.read("mean"), file.read("squares")) }
 }
 
-/** Those of images `from` to `to` that can be read. */
-const pixelsOf = async (source: ImageSource, from: number, to: number, size: number) => {
-  const read = await Promise.all(Array.from({ length: to - from }, (_, i) => source.evaluation(from + i, size).catch((cause: unknown) => {
-    if (!(cause instanceof CorruptSample)) throw cause
-    say({ kind: "unreadable", path: cause.path, reason: cause.reason })
-    return null
-  })))
-  const samples = read.filter((sample) => sample !== null)
-  const pixels = new Uint8Array(samples.length * size * size * 3)
-  for (const [i, sample] of samples.entries()) pixels.set(sample.pixels, i * size * size * 3)
-  return { pixels, count: samples.length }
-}
-
 const compute = async ({ config, data, device, output, saveEvery }: StatisticsRequest): Promise<void> => {
   requireDevice(device)
   const { architecture: { encoder }, data: { image_size: size, max_corrupt }, stage_1: { params }, training } = config
@@ -106,10 +92,11 @@ const compute = async ({ config, data, device, output, saveEvery }: StatisticsRe
   let unreadable = earlier?.place.unreadable ?? 0
   for (let from = earlier?.place.next ?? 0; from < source.count; from += batch) {
     const to = Math.min(from + batch, source.count)
-    const { count, pixels } = await pixelsOf(source, from, to, size)
-    unreadable += to - from - count
+    const { pixels, samples, unreadable: unread } = await readOriginals(source, from, to, size)
+    for (const { path, reason } of unread) say({ kind: "unreadable", path, reason })
+    unreadable += unread.length
     if (unreadable > max_corrupt) throw new Failed(`${unreadable} images cannot be read, at most ${max_corrupt} may be (data.max_corrupt)`, "mend the folder, or raise the limit")
-    if (count > 0) scope(() => moments.add(frozen.features(toImages(pixels, count, size, device), batch)))
+    if (samples.length > 0) scope(() => moments.add(frozen.features(toImages(pixels, samples.length, size, device), batch)))
     if (to < source.count && (to / batch) % saveEvery === 0) await save(partial, { key, next: to, unreadable }, moments)
     say({ kind: "progress", done: to, of: source.count })
   }

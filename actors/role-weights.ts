@@ -25,11 +25,14 @@ interface Source {
   readonly names: ReadonlyMap<string, string>
 }
 
-/** Reads a model's weights as float32; throws InvalidWeights that lists every difference, or TensorError for a file that holds no weights. */
-const readWeights = (spec: Spec, files: ReadonlyArray<string>, device: Device): Weights => {
+/**
+ * Reads a model's weights as float32; throws InvalidWeights that lists every difference, or TensorError for a file that holds no weights.
+ * `nestings`: as openWeights has them.
+ */
+const readWeights = (spec: Spec, files: ReadonlyArray<string>, device: Device, nestings?: ReadonlyArray<string>): Weights => {
   using opened = new DisposableStack()
   const sources = files.map((path): Source => {
-    const file = opened.use(openWeights(path))
+    const file = opened.use(openWeights(path, nestings))
     checkPublishedHash(path)
     return { file, names: new Map([...file.tensors.keys()].map((name) => [nameInModel(spec, name), name])) }
   })
@@ -58,8 +61,8 @@ export const readStatistics = (config: RunConfig, device: Device): LatentStatist
 }
 
 /** Weights of a model from its files, or drawn where there are none. The caller owns them. */
-export const initialWeights = (spec: Spec, files: ReadonlyArray<string>, seed: number, device: Device): Weights => {
-  if (files.length > 0) return readWeights(spec, files, device)
+export const initialWeights = (spec: Spec, files: ReadonlyArray<string>, seed: number, device: Device, nestings?: ReadonlyArray<string>): Weights => {
+  if (files.length > 0) return readWeights(spec, files, device, nestings)
   const drawn = randomWeights(spec, seed)
   for (const weight of drawn.values()) keep(weight)
   if (device === "cpu") return drawn

@@ -36,7 +36,7 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   "src/losses": ["src/tensor", "src/nn", "src/models"],
   "src/data": ["src/formats", "src/random"],
   "src/train": ["src/tensor", "src/nn", "src/models", "src/losses", "src/random"],
-  "src/eval": ["src/tensor", "src/nn", "src/models", "src/losses"],
+  "src/eval": ["src/tensor", "src/nn", "src/models", "src/losses", "src/data", "src/train"],
   actors: ["src/random", "src/formats", "src/runtime", "src/config", "src/tensor", "src/checkpoint", "src/nn", "src/models", "src/losses", "src/data", "src/train", "src/eval"],
   "src/report": ["src/formats", "src/runtime"],
   "src/dashboard": ["src/report", "src/runtime"],

@@ -1,6 +1,5 @@
 /** A picture for people: originals above, reconstructions below, a thin gap between all. */
-import * as T from "../tensor/ops.ts"
-import { scope } from "../tensor/scope.ts"
+import { toPixels } from "../models/image-space.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 
 const gap = 2
@@ -20,7 +19,7 @@ export const picture = (above: Tensor, below: Tensor): Picture => {
   const height = 2 * side + gap
   const rgb = new Uint8Array(width * height * 3).fill(white)
   for (const [row, images] of [above, below].entries()) {
-    const bytes = scope(() => T.toBytes(T.contiguous(T.permute(T.to(T.round(T.mul(T.clamp(images, 0, 1), white)), { dtype: "uint8" }), [0, 2, 3, 1]))))
+    const bytes = toPixels(images)
     for (let column = 0; column < columns; column++) {
       for (let y = 0; y < side; y++) {
         const from = (column * side + y) * side * 3

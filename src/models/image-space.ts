@@ -1,4 +1,8 @@
-/** The three spaces of pixels: [0,1] of images, [-1,1] of LPIPS and the discriminator, normalised as the encoder was trained of encoder and decoder. */
+/**
+ * The spaces of pixels: bytes of pictures, [0,1] of images, [-1,1] of LPIPS and the discriminator, normalised as the encoder was trained of
+ * encoder and decoder.
+ */
+import type { Device } from "../tensor/dtype.ts"
 import * as T from "../tensor/ops.ts"
 import { scope } from "../tensor/scope.ts"
 import type { Tensor } from "../tensor/tensor.ts"
@@ -24,3 +28,14 @@ export const denormalise = (x_B3HW: Tensor, { image_mean = MEAN, image_std = STD
 
 /** [0,1] to [-1,1]. */
 export const signed = (x: Tensor): Tensor => scope(() => T.sub(T.mul(x, 2), 1))
+
+/** Interleaved bytes to [B,3,H,W] in [0,1]; float division by 255, as torchvision's ToTensor. On the CPU first: a GPU multiplies by 1/255, with other last bits. */
+export const toImages = (pixels: Uint8Array, count: number, size: number, device: Device): Tensor =>
+  scope(() => T.to(T.contiguous(T.div(T.to(T.permute(T.fromUint8(pixels, [count, size, size, 3]), [0, 3, 1, 2]), { dtype: "float32" }), 255)), { device }))
+
+/** Images [B,3,H,W] to interleaved bytes: clamped to [0,1] and rounded. */
+export const toPixels = (images: Tensor): Uint8Array<ArrayBuffer> =>
+  scope(() => T.toBytes(T.contiguous(T.permute(T.to(T.round(T.mul(T.clamp(images, 0, 1), 255)), { dtype: "uint8" }), [0, 2, 3, 1]))))
+
+/** Images rounded to 8 bits as if saved and read: what a picture file would hold. */
+export const inEightBits = (images: Tensor): Tensor => scope(() => T.div(T.round(T.mul(T.clamp(images, 0, 1), 255)), 255))
