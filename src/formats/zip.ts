@@ -1,6 +1,6 @@
 /**
  * The directory of a zip archive, with ZIP64, read as hostile input: sizes and offsets are checked against the file before anything is
- * allocated, no name is ever used as a path, and no two entries share bytes.
+ * allocated, no name is ever used as a path, and no two entries share bytes. What an entry holds is read by zip-entry.ts.
  *
  * https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
  */
@@ -16,6 +16,8 @@ const end64Signature = 0x06064b50, end64Bytes = 56
 const entrySignature = 0x02014b50, entryBytes = 46
 const localSignature = 0x04034b50, localBytes = 30
 const maxComment = 0xffff
+/** The most that a byte of deflated data can stand for: 258 equal bytes in two bits. */
+const mostDeflated = 1032
 
 export class InvalidZip extends Schema.TaggedError<InvalidZip>()("InvalidZip", { where: Schema.String, problem: Schema.String }) {
   override get message() {
@@ -121,6 +123,7 @@ export const readZip = (file: ByteSource): ReadonlyMap<string, ZipEntry> => {
     const begin = local + localBytes + head.getUint16(26, true) + head.getUint16(28, true)
     if (!(begin + packedSize <= directory.begin)) return refuse(name, `bytes ${begin} to ${begin + packedSize} reach into the directory at ${directory.begin}`)
     if (method === 0 && size !== packedSize) return refuse(name, `stored, but of ${packedSize} bytes for ${size}`)
+    if (method === 8 && size > packedSize * mostDeflated) return refuse(name, `${size} bytes out of ${packedSize} compressed ones, more than can be`)
     if (entries.has(name)) return refuse(name, "given twice")
     entries.set(name, { name, method: method === 0 ? "stored" : "deflated", crc32: view.getUint32(at + 16, true), begin, packedSize, size })
     at = next
