@@ -1,21 +1,19 @@
 /** `rae stats CONFIG`: the latents' statistics, computed by a process of its own, since nothing native is loaded here. */
 import * as Effect from "effect/Effect"
-import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
-import { join, resolve } from "node:path"
-import { createInterface } from "node:readline"
-import { deviceInEngine, forEngine } from "../../actors/engine-environment.ts"
+import { resolve } from "node:path"
+import { deviceInEngine } from "../../actors/engine-environment.ts"
 import type { StatisticsLine, StatisticsRequest } from "../../actors/latent-statistics-request.ts"
 import { loadStudy } from "../config/load.ts"
 import { shownPath } from "../config/places.ts"
 import { requiredFiles } from "../config/required-files.ts"
 import type { RunConfig } from "../config/schema.ts"
 import type { StatsInput } from "./stats-command.ts"
+import { startNative } from "./native-process.ts"
 import { count } from "./quantities.ts"
 import type { Terminal } from "./terminal.ts"
 import { UsageError } from "./usage-error.ts"
 
-const program = join(import.meta.dirname, "../../actors/latent-statistics.ts")
 /** Batches of 16 images: a minute or so of a large encoder on a CPU. */
 const saveEvery = 32
 /** A line of progress so often, in a pipe. */
@@ -29,17 +27,13 @@ const requireEncoder = (config: RunConfig): void => {
 type Result = Extract<StatisticsLine, { readonly kind: "done" | "failed" }>
 
 const run = async (request: StatisticsRequest, hear: (line: StatisticsLine) => void): Promise<Result> => {
-  const child = spawn(process.execPath, [program], { env: { ...process.env, ...forEngine(request.device) }, stdio: ["pipe", "pipe", "inherit"] })
-  child.stdin.end(JSON.stringify({ ...request, device: deviceInEngine(request.device) }))
+  const child = startNative<StatisticsLine>("latent-statistics.ts", request.device, { ...request, device: deviceInEngine(request.device) })
   let result: Result | null = null
-  const ended = new Promise<string>((done) => { child.once("close", (code, signal) => { done(signal ?? `exit code ${code}`) }) })
-  for await (const text of createInterface({ input: child.stdout })) {
-    const line = JSON.parse(text) as StatisticsLine
+  for await (const line of child.lines) {
     if (line.kind === "done" || line.kind === "failed") result = line
     else hear(line)
   }
-  const end = await ended
-  return result ?? { kind: "failed", reason: `the process that computes ended: ${end}`, help: "the same command goes on from where it was" }
+  return result ?? { kind: "failed", reason: `the process that computes ended: ${await child.ended}`, help: "the same command goes on from where it was" }
 }
 
 export const stats = async ({ operand: configFile = "", values }: StatsInput, terminal: Terminal): Promise<number> => {

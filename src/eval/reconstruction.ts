@@ -42,7 +42,7 @@ export const readOriginals = async (source: ImageSource, from: number, to: numbe
 export interface ReconstructedBatch extends Originals {
   /** Number of the batch. */
   readonly batch: number
-  /** Both [B,3,size,size], float32 in [0,1]; freed when the next batch is asked for. Null where nothing can be read. */
+  /** Both [B,3,size,size], float32 in [0,1]; freed when the next batch is asked for. Null where nothing that can be read is wanted. */
   readonly tensors: { readonly images: Tensor; readonly reconstructions: Tensor } | null
 }
 
@@ -54,19 +54,18 @@ export interface ReconstructionOptions {
   /** Images that are computed together. */
   readonly batchSize: number
   readonly device: Device
-  /** Numbers of the batches that are wanted, ascending; all by default. */
-  readonly batches?: ReadonlyArray<number>
+  /** Is this image's reconstruction asked for? All are by default. A batch is computed whole, or not at all. */
+  readonly wanted?: (index: number) => boolean
 }
 
-/** How many batches a source has. */
-export const batchCount = (images: number, batchSize: number): number => Math.ceil(images / batchSize)
-
 /**
- * Every wanted batch in order. Whoever stops early ends the decoding too. Rejects with TensorError, and with what is no fault of one image.
+ * Batches that have a wanted image, in order. Whoever stops early ends the decoding too. Rejects with TensorError, and with what is no fault of
+ * one image.
  */
 export async function* reconstructions(options: ReconstructionOptions): AsyncGenerator<ReconstructedBatch> {
-  const { autoencoder, batchSize, device, size, source } = options
-  const batches = options.batches ?? Array.from({ length: batchCount(source.count, batchSize) }, (_, i) => i)
+  const { autoencoder, batchSize, device, size, source, wanted = () => true } = options
+  const numbers = new Set(Array.from({ length: source.count }, (_, i) => i).filter(wanted).map((index) => Math.floor(index / batchSize)))
+  const batches = [...numbers]
   const originals = prefetch<Originals>({
     ahead: decodedAhead, end: batches.length,
     load: (at) => readOriginals(source, batches[at]! * batchSize, Math.min((batches[at]! + 1) * batchSize, source.count), size)
@@ -76,7 +75,7 @@ export async function* reconstructions(options: ReconstructionOptions): AsyncGen
       const read = await originals.take(at)
       // what is at hand settles without the event loop, which has pixels to receive and files to finish
       await turn()
-      const tensors = read.samples.length === 0 ? null : scope(() => {
+      const tensors = !read.samples.some(({ index }) => wanted(index)) ? null : scope(() => {
         const images = toImages(read.pixels, read.samples.length, size, device)
         return { images, reconstructions: reconstruct(autoencoder, images) }
       })
