@@ -1,4 +1,5 @@
-// x wᵀ + b over the last dimension of x: our own bfloat16 product (gemm_bf16.h) where the processor has the instructions, else libtorch's.
+// x wᵀ + b over the last dimension of x: in bfloat16 our own product (gemm_bf16.h) where the processor has the instructions, in float32 oneDNN's
+// (gemm_onednn.h) where it is large and libtorch has it, else libtorch's.
 #pragma once
 #include "convert.h"
 

@@ -29,3 +29,26 @@ describe("linear in bfloat16", () => {
     assertNear(gb, T.sum(g2, [0]))
   }))
 })
+
+describe("linear in float32", () => {
+  const float = (shape: readonly number[], key: number) => T.randomNormal([key, 0, 0, 0], shape)
+  const double = (t: Tensor) => T.to(t, { dtype: "float64" })
+  const assertClose = (got: Tensor, expected: Tensor) => {
+    assert.deepStrictEqual([got.shape, got.dtype], [expected.shape, "float32"])
+    assert.isBelow(T.item(T.norm(T.sub(double(got), expected))) / T.item(T.norm(expected)), 1e-6)
+  }
+  // around the size from which oneDNN multiplies (native/gemm_onednn.cc, 2²³ multiplications), tails of its blocks, and a view as input
+  it.each([[60, 40, 50], [255, 128, 257], [514, 384, 130], [3, 3001, 1000]])("%i rows, %i outputs, %i inputs: the product and its gradients", (M, N, K) => scope(() => {
+    const [x, w, b, g] = [T.transpose(float([1, K, M], 1), 1, 2), float([N, K], 2), float([N], 3), float([1, M, N], 4)]
+    const leaves = [leaf(x), leaf(w), leaf(b)] as const
+    const y = enableGrad(() => T.linear(...leaves))
+    const [gx, gw, gb] = grad([y], leaves, [g]) as [Tensor, Tensor, Tensor]
+    const g2 = T.reshape(double(g), [M, N])
+    const exact = T.add(T.matmul(double(x), T.transpose(double(w), 0, 1)), double(b))
+    assertClose(T.linear(x, w, b), exact)
+    assertClose(y, exact)
+    assertClose(gx, T.reshape(T.matmul(g2, double(w)), [1, M, K]))
+    assertClose(gw, T.matmul(T.transpose(g2, 0, 1), T.reshape(double(x), [M, K])))
+    assertClose(gb, T.sum(g2, [0]))
+  }))
+})
