@@ -11,24 +11,10 @@ import { loadStudy, type Study } from "../config/load.ts"
 import { shownPath } from "../config/places.ts"
 import { requiredFiles } from "../config/required-files.ts"
 import { RunConfig } from "../config/schema.ts"
-import { list as listFlag, oneOf, text, toggle, whole, type Values } from "./arguments.ts"
+import type { TargetFlags } from "./autoencoder-flags.ts"
 import { chosen } from "./ckpt-change.ts"
-import { runsDir } from "./command.ts"
 import { findRun, openRun, type RunDirectory, runsDirectory } from "./run-directory.ts"
 import { UsageError } from "./usage-error.ts"
-
-/** Which weights, and where they are looked for. */
-export const targetFlags = {
-  weights: oneOf(["ema", "model"], "the moving average, or the weights under training (else the average)"),
-  step: whole("N", "of the checkpoint of this step (else the newest)", 0),
-  set: listFlag("KEY=VALUE", "override one key of a CONFIG; may be repeated"),
-  profile: oneOf(["tiny", "paper"], "size of the networks of a CONFIG"),
-  "random-weights": toggle("random weights in place of a CONFIG's pretrained ones, for a trial"),
-  "models-dir": text("DIR", "where pretrained files lie under their Hub names or published paths"),
-  device: text("DEVICE", "cpu or cuda:N (else the run's)"),
-  "runs-dir": runsDir
-}
-export type TargetFlags = Values<typeof targetFlags>
 
 export interface AutoencoderTarget {
   readonly source: AutoencoderSource

@@ -15,7 +15,7 @@ import type { Paint } from "./terminal.ts"
 const shortNames: Readonly<Record<string, string>> = { weight: "w", discriminator: "disc" }
 const short = (name: string) => shortNames[name] ?? name
 
-const bar = (fraction: number, width: number, paint: Paint): string => {
+export const bar = (fraction: number, width: number, paint: Paint): string => {
   const halves = Math.round(Math.min(1, Math.max(0, fraction)) * width * 2)
   const filled = "━".repeat(Math.floor(halves / 2)) + (halves % 2 === 1 ? "╺" : "")
   return paint("green", filled) + paint("dim", "─".repeat(width - filled.length))

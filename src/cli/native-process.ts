@@ -3,8 +3,22 @@ import { spawn } from "node:child_process"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { forEngine } from "../../actors/engine-environment.ts"
+import type { ProcessFailure } from "../../actors/process-failure.ts"
 
 const programs = join(import.meta.dirname, "../../actors")
+
+/** What such a process could not do, under the name of its own error. */
+export class ProcessFailed extends Error {
+  readonly _tag: string | undefined
+  readonly help: string | undefined
+  readonly exitCode: number
+  constructor({ exitCode, help, message, tag }: ProcessFailure) {
+    super(message)
+    this._tag = tag ?? undefined
+    this.help = help ?? undefined
+    this.exitCode = exitCode
+  }
+}
 
 export interface NativeProcess<Line> {
   readonly lines: AsyncIterable<Line>
