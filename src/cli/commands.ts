@@ -3,6 +3,7 @@ import { list, moment, oneOf, text, toggle, whole, type Parsed } from "./argumen
 import { command, jsonFlag, oneRun, runsDir, type Command, type Group } from "./command.ts"
 import { checkpointCommands } from "./checkpoint-commands.ts"
 import { checkCommand, machineCommands } from "./machine-commands.ts"
+import { reconstructCommand } from "./reconstruct-command.ts"
 import { runsCommands } from "./runs-commands.ts"
 import { statsCommand } from "./stats-command.ts"
 import { steeringCommands } from "./steering-commands.ts"
@@ -107,6 +108,7 @@ export const commands: ReadonlyArray<Command | Group> = [
     load: async () => (await import("./dashboard.ts")).dashboard
   }),
   checkpointCommands,
+  reconstructCommand,
   statsCommand,
   ...machineCommands
 ]
