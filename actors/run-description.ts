@@ -5,17 +5,19 @@ import type { Loaded } from "./engine-protocol.ts"
 import type { RunJson } from "./run-json.ts"
 import type { PlannedVariant, RunPlan } from "./run-plan.ts"
 
-const common = (plan: RunPlan, { libtorch, precision, step, steps }: Loaded, previous: RunJson | null) => ({
+type Facts = Pick<Loaded, "libtorch" | "precision" | "step" | "steps">
+
+const common = (plan: RunPlan, { libtorch, precision, step, steps }: Facts, previous: RunJson | null) => ({
   schema: 1, config_file: plan.configFile, profile: plan.profile, sets: [...plan.sets], data: plan.data, device: plan.device, precision, random_weights: plan.randomWeights,
   created_at: previous?.created_at ?? new Date().toISOString(), environment: Environment.forEngine(plan.device), libtorch,
   state: "running", step: previous?.step ?? step, steps, restarts: previous?.restarts ?? 0, result: previous?.result ?? null
 } as const)
 
-export const describeRun = (plan: RunPlan, variant: PlannedVariant, loaded: Loaded): RunJson => ({
+export const describeRun = (plan: RunPlan, variant: PlannedVariant, loaded: Facts): RunJson => ({
   ...common(plan, loaded, variant.previous), name: variant.run, kind: "run", config_hash: variant.hash, variants: [], config: variant.config
 })
 
-export const describeStudy = (plan: RunPlan, loaded: Loaded): RunJson => ({
+export const describeStudy = (plan: RunPlan, loaded: Facts): RunJson => ({
   ...common(plan, loaded, plan.previous), name: plan.name, kind: "study", variants: plan.variants.map(({ run }) => run), config: null,
   config_hash: createHash("sha256").update(plan.variants.map(({ hash }) => hash).join("\n")).digest("hex")
 })

@@ -52,7 +52,8 @@ const askSizes = (config: RunConfig) => Effect.tryPromise({
   catch: (cause) => new SizesUnknown({ reason: cause instanceof Error ? cause.message : String(cause) })
 })
 
-const countImages = ({ config }: PlannedVariant) => Effect.promise(async () => {
+/** Images to train on, and those held out. */
+export const countImages = ({ config }: PlannedVariant) => Effect.promise(async () => {
   const { data, eval: evaluation } = config
   if (data.path === null) return { images: data.synthetic?.images ?? 0, held_out: evaluation.images }
   const { paths } = await listImageFolder(data.path)

@@ -104,6 +104,21 @@ export const errors: Readonly<Record<string, Explanation>> = {
     cause: "It was copied there, or checkpoint.fallback_dir is shared with another run of the same path.",
     cure: "Move it away, or give this run another --name."
   },
+  NoTrainingState: {
+    title: "a file is no training state of this config",
+    cause: "`rae ckpt import` compares every name, shape and dtype, and the numbering of the optimisers' parameters, with what the config trains, before anything is made.",
+    cure: "Give the config that it was trained with. A decoder alone goes into `stage_1.params.pretrained_decoder_path`."
+  },
+  FileUnreadable: {
+    title: "a file is not what PyTorch saves, or damaged",
+    cause: "It is cut short, another format, or its numbers do not have the checksum that its writer gave.",
+    cure: "Copy it again from where it was saved."
+  },
+  RunIsThere: {
+    title: "a run of that name is there already",
+    cause: "`rae ckpt import` makes a run, it changes none.",
+    cure: "Give it another --name, or remove the old one: rae runs prune."
+  },
   CheckpointNotFound: {
     title: "no checkpoint there",
     cause: "The name or path is no run, study or checkpoint, or the run has saved nothing yet.",

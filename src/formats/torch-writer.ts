@@ -1,26 +1,16 @@
 /**
- * Lays out a state dict as `torch.save` would (zip format): everything but the numbers, which whoever writes the file puts in their places.
+ * Lays out a value as `torch.save` would (zip format): everything but the numbers, which whoever writes the file puts in their places.
  * Only the checksums of the numbers must be known at the end.
  *
  * Read back by torch.load of any version from 1.6 on, also with `weights_only`.
  */
-import { bytesPerElement, type Dtype } from "./safetensors.ts"
+import { type NamedTensor, pickled, type Saved, type SavedStorage, storageBytes, stateDict } from "./pickle-writer.ts"
 
 /** Storages begin at multiples of this, as torch.save places them, so that they can be mapped. */
 const alignment = 64
 
-const storageTypes: Readonly<Partial<Record<Dtype, string>>> = {
-  F64: "DoubleStorage", F32: "FloatStorage", F16: "HalfStorage", BF16: "BFloat16Storage", I64: "LongStorage", I32: "IntStorage", I16: "ShortStorage", I8: "CharStorage",
-  U8: "ByteStorage", BOOL: "BoolStorage"
-}
-
-export interface NamedTensor {
-  readonly name: string
-  readonly dtype: Dtype
-  readonly shape: ReadonlyArray<number>
-}
 export interface PlacedStorage {
-  readonly name: string
+  readonly storage: SavedStorage
   /** First byte in the file, and the one after the last. */
   readonly begin: number
   readonly end: number
@@ -40,28 +30,6 @@ const number = (value: number, bytes: 2 | 4 | 8) => {
   else view.setBigUint64(0, BigInt(value), true)
   return out
 }
-
-const opcode = (code: string) => Uint8Array.from(code, (letter) => letter.charCodeAt(0))
-const text = (value: string) => joined([opcode("X"), number(ascii(value).length, 4), ascii(value)])
-/** Four bytes where it fits, else eight and a ninth that keeps it positive. */
-const integer = (value: number) => value < 2 ** 31 ? joined([opcode("J"), number(value, 4)]) : joined([opcode("\x8a\x09"), number(value, 8), opcode("\0")])
-const name = (module: string, of: string) => opcode(`c${module}\n${of}\n`)
-const tuple = (items: ReadonlyArray<Uint8Array>) => joined([opcode("("), ...items, opcode("t")])
-const emptyDict = joined([name("collections", "OrderedDict"), opcode(")R")])
-
-const stridesOf = (shape: ReadonlyArray<number>) => shape.map((_, d) => shape.slice(d + 1).reduce((product, size) => product * size, 1))
-
-const tensorPickle = ({ dtype, name: tensorName, shape }: NamedTensor, key: number): Uint8Array => {
-  const type = storageTypes[dtype]
-  if (type === undefined) throw new RangeError(`${tensorName} is ${dtype}, which PyTorch's files have no storage for`)
-  const count = shape.reduce((product, size) => product * size, 1)
-  const storage = joined([tuple([text("storage"), name("torch", type), text(String(key)), text("cpu"), integer(count)]), opcode("Q")])
-  const args = [storage, integer(0), tuple(shape.map(integer)), tuple(stridesOf(shape).map(integer)), opcode("\x89"), emptyDict]
-  return joined([text(tensorName), name("torch._utils", "_rebuild_tensor_v2"), tuple(args), opcode("R")])
-}
-
-const statePickle = (tensors: ReadonlyArray<NamedTensor>): Uint8Array =>
-  joined([opcode("\x80\x02"), emptyDict, opcode("("), ...tensors.map(tensorPickle), opcode("u.")])
 
 interface Entry {
   readonly path: string
@@ -106,20 +74,22 @@ const directoryEnd = (count: number, begin: number, bytes: number) => joined([
   number(0x06054b50, 4), number(0, 2), number(0, 2), number(0xffff, 2), number(0xffff, 2), number(0xffffffff, 4), number(0xffffffff, 4), number(0, 2)
 ])
 
-/**
- * Where each tensor's numbers go (little-endian, row-major), and the rest of the file once their CRC-32s are known, in the same order.
- * `crc32` is the caller's, of the small entries.
- */
-export const layOutTorchFile = (tensors: ReadonlyArray<NamedTensor>, crc32: (bytes: Uint8Array) => number): {
+export interface TorchLayout {
+  /** Where each storage's numbers go (little-endian, row-major), in the order in which the value names them. */
   readonly storages: ReadonlyArray<PlacedStorage>
+  /** The rest of the file, once the storages' CRC-32s are known. */
   readonly rest: (checksums: ReadonlyArray<number>) => ReadonlyArray<Piece>
-} => {
-  const small = [["data.pkl", statePickle(tensors)], ["byteorder", ascii("little")], ["version", ascii("3\n")]] as const
+}
+
+/** `crc32` is the caller's, of the small entries. */
+export const layOutTorchValue = (value: Saved, crc32: (bytes: Uint8Array) => number): TorchLayout => {
+  const { bytes: pickle, storages: named } = pickled(value)
+  const small = [["data.pkl", pickle], ["byteorder", ascii("little")], ["version", ascii("3\n")]] as const
   const entries = place([
     ...small.map(([path, bytes]) => ({ path: `archive/${path}`, size: bytes.length, bytes })),
-    ...tensors.map(({ dtype, shape }, key) => ({ path: `archive/data/${key}`, size: shape.reduce((product, size) => product * size, bytesPerElement[dtype]), bytes: null }))
+    ...named.map((storage, key) => ({ path: `archive/data/${key}`, size: storageBytes(storage), bytes: null }))
   ])
-  const storages = entries.slice(small.length).map(({ begin, size }, i) => ({ name: tensors[i]!.name, begin, end: begin + size }))
+  const storages = entries.slice(small.length).map(({ begin, size }, i) => ({ storage: named[i]!, begin, end: begin + size }))
   const last = entries.at(-1)!
   const directoryBegin = last.begin + last.size
   return {
@@ -134,3 +104,6 @@ export const layOutTorchFile = (tensors: ReadonlyArray<NamedTensor>, crc32: (byt
     }
   }
 }
+
+/** A state dict: a storage for each tensor, in the order of the names. */
+export const layOutTorchFile = (tensors: ReadonlyArray<NamedTensor>, crc32: (bytes: Uint8Array) => number): TorchLayout => layOutTorchValue(stateDict(tensors), crc32)
