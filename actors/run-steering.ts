@@ -73,15 +73,14 @@ export const makeSteering = ({ allowInject, ask, emit, engine, run, stop, tree }
       return asked
     },
     restart: Effect.fnUntraced(function*(target) {
-      const live = engine()
-      const known = target === "engine" ? live !== null : (tree()?.children() ?? []).some(({ name }) => name === target)
-      if (target === "engine" || known) {
-        const asked = told(known, event("restart.requested", run, { target, accepted: known }))
-        if (target === "engine") live?.handle.kill("SIGTERM")
-        else yield* tree()?.restartChild(target) ?? Effect.succeed(false)
+      if (target === "engine") {
+        const live = engine()
+        const asked = told(live !== null, event("restart.requested", run, { target, accepted: live !== null }))
+        live?.handle.kill("SIGTERM")
         return asked
       }
-      const accepted = yield* answered(({ handle }) => handle.client.RestartActor({ actor: target }))
+      // Whoever supervises it answers: a child that is listed may be on its way out, and no longer to be restarted.
+      const accepted = (yield* tree()?.restartChild(target) ?? Effect.succeed(false)) || (yield* answered(({ handle }) => handle.client.RestartActor({ actor: target })))
       return told(accepted, event("restart.requested", run, { target, accepted }))
     }),
     inject: allowInject ? inject : null
