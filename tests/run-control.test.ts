@@ -2,13 +2,13 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { mkdtempSync, rmSync, statSync } from "node:fs"
-import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Controls, serve } from "../actors/run-control.ts"
 import { askControl, type Question, Refused } from "../src/runtime/control-client.ts"
 import { socketPath } from "../src/runtime/control-socket.ts"
 import { limits } from "../src/runtime/control.ts"
+import { raw } from "./raw-socket.ts"
 
 const place = Effect.acquireRelease(Effect.sync(() => mkdtempSync(join(tmpdir(), "rae-control-"))), (dir) => Effect.sync(() => rmSync(dir, { recursive: true })))
 
@@ -48,15 +48,6 @@ it.live("refuses a number that is none, an unknown fault, a body that is none, a
   assert.deepInclude(yield* refusal({ dir: elsewhere, path: "/inject", method: "POST", body: { fault: "engine-kill" } }), { status: 403, code: "not_allowed" })
 })))
 
-/** Sends bytes as they are; everything that comes back. */
-const raw = (path: string, bytes: string) => Effect.promise(() => new Promise<string>((resolve) => {
-  let answer = ""
-  const socket = connect(path, () => socket.write(bytes))
-  socket.on("data", (data) => { answer += String(data) })
-  socket.on("error", () => undefined)
-  socket.on("close", () => resolve(answer))
-}))
-
 it.live("is its owner's alone; what is oversized or malformed reaches no handler, and the next request is answered", () => Effect.scoped(Effect.gen(function*() {
   const dir = yield* place
   const { asked, controls } = recording()
@@ -76,10 +67,6 @@ it.live("is its owner's alone; what is oversized or malformed reaches no handler
 it.live("answers Prometheus with text", () => Effect.scoped(Effect.gen(function*() {
   const dir = yield* place
   yield* serve(dir, recording().controls)
-  const answer = yield* Effect.promise(() => new Promise<string>((resolve) => {
-    let text = ""
-    const socket = connect(socketPath(dir), () => socket.write("GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
-    socket.on("data", (part) => { text += String(part) }).on("close", () => resolve(text))
-  }))
+  const answer = yield* raw(socketPath(dir), "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
   assert.match(answer, /^HTTP\/1\.1 200[\s\S]*content-type: text\/plain; version=0\.0\.4[\s\S]*\r\n\r\nrae_step\{run="r"\} 7\n$/)
 })))

@@ -2,12 +2,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { askControl, NoAnswer, NotRunning, type Question, Refused, streamControl } from "../src/runtime/control-client.ts"
 import { socketPath } from "../src/runtime/control-socket.ts"
 import { ControlRefused, json, limits, ndjson, route, serveControl } from "../src/runtime/control.ts"
+import { raw } from "./raw-socket.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "rae-control-"))),
@@ -40,15 +40,6 @@ const serving = Effect.gen(function*() {
   yield* serveControl({ dir, routes })
   return dir
 })
-/** Sends bytes as they are; everything that comes back. */
-const raw = (path: string, bytes: string) => Effect.promise(() => new Promise<string>((resolve) => {
-  let answer = ""
-  const socket = connect(path, () => socket.write(bytes))
-  socket.on("data", (data) => { answer += String(data) })
-  socket.on("error", () => undefined)
-  socket.on("close", () => resolve(answer))
-}))
-
 describe("control socket", () => {
   it.live("answers with documents, and echoes what it was sent", () => Effect.gen(function*() {
     const dir = yield* serving
