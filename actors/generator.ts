@@ -20,6 +20,8 @@ export const generatorActor = (state: TrainingState) => actor({
       update: () => owned("generator", () => role.update()),
       weights: () => owned("generator", () => role.weights()),
       reconstruct: (z: Tensor, microBatch: number) => owned("generator", () => role.reconstruct(z, microBatch)),
+      /** Lets go of a step that broke off. */
+      abandoned: () => owned("generator", () => role.abandon()),
       /** Its tensors and counters, lent to whoever takes the snapshot at this step boundary. */
       saved: () => owned("generator", () => ({ state: role.state(), counters: role.counters() })),
       /** Goes back to the last snapshot. */

@@ -26,6 +26,15 @@ export const owned = <A>(owner: EngineChild, work: () => A): Effect.Effect<A, Ou
     }
   })
 
+/** The same for work that asks others on its way: what it makes itself between two questions is its owner's. */
+export function* ownedBetween<Y, A>(owner: EngineChild, work: Generator<Y, A, never>): Generator<Y, A, never> {
+  for (let sent: unknown; ;) {
+    const { done, value } = withOwner(owner, () => work.next(sent as never))
+    if (done === true) return value
+    sent = yield value
+  }
+}
+
 /** The reply's tensors become the asker's. */
 export const adopted = <A, E>(owner: EngineChild, reply: Effect.Effect<A, E>): Effect.Effect<A, E> => Effect.tap(reply, (value) => Effect.sync(() => move(value, owner)))
 

@@ -12,7 +12,7 @@ import { type StepResult, trainStep } from "../src/train/step.ts"
 import type { Progress } from "./engine-protocol.ts"
 import { make as event } from "./events.ts"
 import { takePoison } from "./fault-points.ts"
-import { adopted, OutOfMemory, owned, reclaimed } from "./ownership.ts"
+import { adopted, OutOfMemory, owned, ownedBetween, reclaimed } from "./ownership.ts"
 import type { Options } from "./trainer.ts"
 
 export type Outcome =
@@ -67,12 +67,13 @@ export const makeTrainingStep = (options: Options) => {
   const oneStep = Effect.fnUntraced(function*(progress: Progress) {
     written = false
     const waited = performance.now()
-    const batch = yield* adopted("trainer", again(loader.ask.batch(progress.epoch, progress.position)))
+    const batch = yield* again(loader.ask.batch(progress.epoch, progress.position))
+    yield* adopted("trainer", Effect.succeed(batch.images))
     const data = (performance.now() - waited) / 1000
     const draws = yield* drawn(progress.step)
     const hyperparameters = { ...setup.hyperparameters, microBatch: session.microBatch }
     const result: StepResult = yield* Effect.gen(() =>
-      trainStep(actors(batch.samples), { images: batch.images, latents: null, draws }, setup.phasesAt(progress.step), hyperparameters))
+      ownedBetween("trainer", trainStep(actors(batch.samples), { images: batch.images, latents: null, draws }, setup.phasesAt(progress.step), hyperparameters)))
     for (const tensor of [batch.images, ...tensorsOf(draws)]) tensor.dispose()
     return { ...result, seconds: { data, ...result.seconds } }
   })
@@ -88,7 +89,8 @@ export const makeTrainingStep = (options: Options) => {
     const from = session.microBatch
     if (from === 1) return yield* new OutOfMemory({ op, reason: `not even one image at a time finds memory: ${reason}` })
     session.microBatch = Math.ceil(from / 2)
-    const back = written ? yield* rollBack : null
+    // Either way the graph that was too large is gone before anything is asked for anew: beside it the smaller one would not fit either.
+    const back = written ? yield* rollBack : yield* Effect.as(generator.ask.abandoned(), null)
     emit(event("train.micro_batch", run, { step: progress.step, from, to: session.microBatch, reason, rolled_back_to: back?.step ?? null }))
     const outcome: Outcome = { _tag: "Smaller", from: back ?? progress }
     return outcome

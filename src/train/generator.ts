@@ -147,13 +147,17 @@ export class Generator {
     restore(this.state(), state)
     this.#optimizer.steps = counter(counters, "optimizer.decoder.step")
     this.#weights.refresh()
+    this.abandon()
+  }
+
+  /** Lets go of a step that broke off, wherever it did: its graph and its gradients. */
+  abandon(): void {
     this.#forget()
     this.#dropGradients()
   }
 
   dispose(): void {
-    this.#forget()
-    this.#dropGradients()
+    this.abandon()
     this.#optimizer.dispose()
     this.#weights.dispose()
   }
