@@ -39,6 +39,16 @@ describe("errors", () => {
     assert.deepStrictEqual(lines(tagged("ChildExited", "engine ended with code 1", { stderr: ["cannot open shared object"] })), ["error: engine ended with code 1", "  | cannot open shared object", "  = more: rae explain ChildExited"])
   })
 
+  it("never steer the terminal, whatever a process or a file had in it", () => {
+    const escape = "\x1b[2J\x1b]0;owned\x07\x9b31m"
+    const error = tagged("ChildExited", `engine ended\n  --> ${escape}.yaml:1:2`, { stderr: [`a\tb${escape}`], help: `rm ${escape}` })
+    const shown = lines(error)
+    assert.lengthOf(shown, 5)
+    // oxlint-disable-next-line no-control-regex
+    for (const line of shown) assert.notMatch(line, /[\x00-\x1f\x7f-\x9f]/)
+    assert.strictEqual(shown[2], "  | a b\ufffd[2J\ufffd]0;owned\ufffd\ufffd31m")
+  })
+
   it("carry their exit code; usage is 2, anything else 1", () => {
     assert.strictEqual(tell(new UsageError("wrong")).exitCode, 2)
     assert.strictEqual(tell(tagged("GaveUp", "x", { exitCode: 5 })).exitCode, 5)

@@ -10,7 +10,7 @@
  * `help` lines within the message, and an `exitCode`. Anything else is a defect: its stack trace is shown only on request.
  */
 import { errors as explained } from "./explanations.ts"
-import type { Paint } from "./terminal.ts"
+import { harmless, type Paint } from "./terminal.ts"
 
 interface Told {
   readonly message: string
@@ -61,13 +61,14 @@ const headline = (text: string, paint: Paint): string => `${paint("red", paint("
 /** Lines for standard error. */
 export const renderError = (error: unknown, paint: Paint, trace: boolean): ReadonlyArray<string> => {
   const { code: known, help, message, stderr, typed } = tell(error)
-  const [first = "", ...rest] = message.replace(/^error: /, "").trimEnd().split("\n")
+  // Names of files, and the last words of a process that may have been fed anything, are in it.
+  const [first = "", ...rest] = message.replace(/^error: /, "").trimEnd().split("\n").map(harmless)
   const stack = error instanceof Error ? (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : []
   return [
     headline(typed ? first : `internal error: ${first}`, paint),
     ...rest.map((line) => paintLine(line, paint)),
-    ...stderr.map((line) => `  ${paint("cyan", "|")} ${line}`),
-    ...help.map((each) => `  ${paint("cyan", "=")} ${paint("bold", "help:")} ${each}`),
+    ...stderr.map((line) => `  ${paint("cyan", "|")} ${harmless(line)}`),
+    ...help.map((each) => `  ${paint("cyan", "=")} ${paint("bold", "help:")} ${harmless(each)}`),
     ...(known === null ? [] : [`  ${paint("cyan", "=")} ${paint("bold", "more:")} rae explain ${known}`]),
     ...(trace ? stack : typed ? [] : [`  ${paint("cyan", "=")} ${paint("bold", "help:")} this is a bug; RAE_DEBUG=1 shows where`])
   ]

@@ -9,7 +9,7 @@ import { eventLine, lineOf } from "./event-line.ts"
 import { openLiveBlock } from "./live-block.ts"
 import { liveView } from "./live-view.ts"
 import { clock, count, utc } from "./quantities.ts"
-import type { Paint, Terminal } from "./terminal.ts"
+import { harmless, type Paint, type Terminal } from "./terminal.ts"
 
 type RunStarted = Extract<Event, { readonly type: "run.started" }>
 
@@ -17,8 +17,7 @@ type RunStarted = Extract<Event, { readonly type: "run.started" }>
 export const headline = (version: string, event: RunStarted, status: Status | null, pid: number, paint: Paint): string => {
   const [study = event.run, variant] = event.run.split("/")
   const place = variant === undefined ? "" : status?.variant ? `variant ${status.variant.index}/${status.variant.count} ${variant}` : `variant ${variant}`
-  return [
-    paint("bold", `rae ${version}`),
+  const facts = [
     `${variant === undefined ? "run" : "study"} ${study}`,
     place,
     event.resumed_from === null ? "(new)" : `(resumed from step ${count(event.resumed_from)})`,
@@ -27,7 +26,8 @@ export const headline = (version: string, event: RunStarted, status: Status | nu
     `data ${event.data} (${count(event.images)} images)`,
     event.random_weights ? "random weights" : "",
     `pid ${pid}`
-  ].filter((part) => part !== "").join("  ")
+  ]
+  return [paint("bold", `rae ${version}`), ...facts.filter((fact) => fact !== "").map(harmless)].join("  ")
 }
 
 export interface Printer {

@@ -36,7 +36,7 @@ const lossText = (losses: Status["losses"]): string =>
   Object.entries(losses).filter((entry): entry is [string, number] => entry[1] !== null).map(([key, value]) => `${key} ${figure(value)}`).join("  ")
 
 const setting = (of: { readonly profile: string | null; readonly device: string; readonly precision: string; readonly data: string | null; readonly random_weights: boolean }): string =>
-  [`profile ${of.profile ?? "none"}`, `${of.device} ${of.precision}`, `data ${of.data ?? "drawn pictures"}`, of.random_weights ? "random weights" : ""].filter((part) => part !== "").join("  ")
+  [`profile ${of.profile ?? "none"}`, `${of.device} ${of.precision}`, `data ${harmless(of.data ?? "drawn pictures")}`, of.random_weights ? "random weights" : ""].filter((part) => part !== "").join("  ")
 
 const memory = ({ bytes, handles, rss_bytes }: Status["engine"]): string =>
   [handles === null ? "" : `${count(handles)} tensors${bytes === null ? "" : `, ${size(bytes)}`}`, rss_bytes === null ? "" : `engine ${size(rss_bytes)}`].filter((part) => part !== "").join("; ")

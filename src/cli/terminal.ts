@@ -10,7 +10,7 @@ export const plain: Paint = (_, text) => text
 export const colourful: Paint = (style, text) => `\x1b[${codes[style][0]}m${text}\x1b[${codes[style][1]}m`
 
 /** Text from files and other programs as one harmless line: what would steer a terminal is shown as `\ufffd`. */
-export const harmless = (text: string): string => text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => (character === "\n" ? "; " : "\ufffd"))
+export const harmless = (text: string): string => text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => (character === "\n" ? "; " : character === "\t" ? " " : "\ufffd"))
 
 export interface Terminal {
   /** Whole lines; the newline is added. */
