@@ -10,15 +10,14 @@ import { headsSpec } from "../src/models/dino-discriminator.ts"
 import type { LatentStatistics } from "../src/models/latent-statistics.ts"
 import { decoderSpec } from "../src/models/vit-decoder.ts"
 import { TensorError } from "../src/tensor/errors.ts"
-import { hashTensor, openSafetensors } from "../src/tensor/weights.ts"
+import { openSafetensors } from "../src/tensor/weights.ts"
 import { Snapshot } from "../src/tensor/snapshot.ts"
-import * as T from "../src/tensor/ops.ts"
-import { scope } from "../src/tensor/scope.ts"
 import type { Tensor } from "../src/tensor/tensor.ts"
 import { Discriminator } from "../src/train/discriminator.ts"
 import { Ema } from "../src/train/ema.ts"
 import { Generator } from "../src/train/generator.ts"
 import type { Manifest } from "../src/checkpoint/manifest.ts"
+import { fileOf } from "../src/checkpoint/state-files.ts"
 import { join } from "node:path"
 import { CheckpointDamaged, type Progress } from "./engine-protocol.ts"
 import { beginning } from "./progress.ts"
@@ -42,13 +41,6 @@ export interface TrainedRoles {
   readonly discriminator: Discriminator
   readonly ema: Ema
 }
-
-/** Which file of a checkpoint a tensor belongs to, by its name. */
-export const fileOf = (name: string): string =>
-  name.startsWith("decoder.") ? "decoder.safetensors"
-    : name.startsWith("ema.") ? "ema.safetensors"
-    : name.startsWith("disc.") ? "discriminator.safetensors"
-    : "optimizer.safetensors"
 
 export class TrainingState {
   readonly #options: StateOptions
@@ -172,16 +164,13 @@ export class TrainingState {
     }))
     for (const role of [roles.generator, roles.discriminator, roles.ema] as ReadonlyArray<Role>) {
       const state = role.state()
-      for (const [name, own] of state) {
-        scope(() => {
-          const expected = hashes.get(name)
-          const file = files.get(fileOf(name))
-          if (expected === undefined || file === undefined) throw damaged(`no tensor ${name}`)
-          const saved = file.read(name, {})
-          const got = hashTensor(saved)
-          if (got !== expected.hash) throw damaged(`tensor ${name}: expected hash ${expected.hash}, got ${got}`)
-          T.copy_(own, saved)
-        })
+      for (const [name, its] of Map.groupBy(state, ([tensor]) => fileOf(tensor))) {
+        const got = files.get(name)?.readInto(new Map(its))
+        for (const [tensor] of its) {
+          const expected = hashes.get(tensor)
+          if (expected === undefined || got === undefined) throw damaged(`no tensor ${tensor}`)
+          if (got.get(tensor) !== expected.hash) throw damaged(`tensor ${tensor}: expected hash ${expected.hash}, got ${got.get(tensor)}`)
+        }
       }
       role.load(state, progress.counters)
     }

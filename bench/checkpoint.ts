@@ -1,115 +1,60 @@
 /**
- * What a checkpoint costs: the stall (copying the state into the touched buffer), writing beside what `dd` with fsync reaches on the same
- * disk in the same minute, verifying (in a process of its own, as in a run), loading. `--profile paper` is the full size: 6.7 GB of state,
- * twice that in memory, four times that on the disk under `--dir` for a while.
+ * What a checkpoint costs: the stall, writing beside `dd`, verifying (writing.ts), then loading beside a plain read of the same files and their
+ * hash (loading.ts), alternating. `--profile paper` is the full size: 6.7 GB of state, twice that in memory, twice that on the disk under
+ * `--dir` for a while.
  */
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Progress } from "../actors/engine-protocol.ts"
-import { beginning } from "../actors/progress.ts"
-import { discriminatorConfig, setup } from "../actors/training-setup.ts"
-import { fileOf, type TrainedRoles, TrainingState } from "../actors/training-state.ts"
-import { open } from "../src/checkpoint/store.ts"
-import { verify } from "../src/checkpoint/verifier.ts"
 import { loadStudy } from "../src/config/load.ts"
-import type { RunConfig } from "../src/config/schema.ts"
-import { headsSpec } from "../src/models/dino-discriminator.ts"
-import { decoderSpec } from "../src/models/vit-decoder.ts"
-import type { Spec } from "../src/nn/parameters.ts"
-import { libtorchVersion, peakBytes } from "../src/tensor/device.ts"
-import * as T from "../src/tensor/ops.ts"
-import { keep } from "../src/tensor/scope.ts"
+import { measureLoading } from "./loading.ts"
 import type { Values } from "./main.ts"
+import { median, type WritingFigures, type WritingRequest } from "./writing.ts"
 
-const copies = 5
-const encodeProgress = Schema.encodeSync(Schema.toCodecJson(Progress))
-const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
-
-const timed = async <A>(work: () => A | Promise<A>): Promise<readonly [seconds: number, result: A]> => {
-  const started = performance.now()
-  const result = await work()
-  return [(performance.now() - started) / 1000, result]
-}
-
-/** Seconds of `dd` for so many bytes, flushed; the file goes at once. */
-const dd = async (directory: string, bytes: number): Promise<number> => {
-  const file = join(directory, "dd")
-  const [seconds] = await timed(() => {
-    const { status, stderr } = spawnSync("dd", ["if=/dev/zero", `of=${file}`, "bs=8M", "iflag=count_bytes", `count=${bytes}`, "conv=fsync"], { encoding: "utf8" })
-    if (status !== 0) throw new Error(stderr)
-  })
-  rmSync(file)
-  return seconds
-}
-
-const filled = (spec: Spec) => new Map([...spec.parameters].map(([name, { shape }], i) => [name, keep(T.full(shape, 1 / (i + 3)))] as const))
-
-/** Roles of the config's sizes; what the weights are costs nothing and decides nothing here. */
-const rolesOf = (state: TrainingState, config: RunConfig): TrainedRoles => {
-  const decoder = decoderSpec(config.architecture.decoder)
-  return { generator: state.buildGenerator(filled(decoder)), discriminator: state.buildDiscriminator(filled(headsSpec(discriminatorConfig(config)))), ema: state.buildEma(filled(decoder)) }
+const measureWriting = (request: WritingRequest): WritingFigures => {
+  const { status, stderr, stdout } = spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "writing.ts")], { input: JSON.stringify(request), encoding: "utf8" })
+  if (status !== 0) throw new Error(stderr)
+  return JSON.parse(stdout) as WritingFigures
 }
 
 export const run = async (values: Values): Promise<void> => {
   const { variants: [{ config }] } = await Effect.runPromise(loadStudy(values.config, { profile: values.profile, randomWeights: true, sets: [] }))
-  const state = new TrainingState({ config, setup: setup(config, 1000), device: "cpu", statistics: null })
-  const roles = rolesOf(state, config)
-  const place = { ...beginning, step: 1 }
-  const [touching] = await timed(() => state.capture(roles, place))
-  // Moments that no step has written to have no memory of their own yet: what is copied from there would cost nothing.
-  for (const role of [roles.generator, roles.discriminator, roles.ema]) state.snapshot.restore(role.state())
-  const stalls: Array<number> = []
-  for (let i = 0; i < copies; i++) stalls.push((await timed(() => state.capture(roles, place)))[0])
-
-  const directory = mkdtempSync(join(values.dir ?? tmpdir(), "rae-bench-"))
-  const rounds: Array<Readonly<Record<"dd" | "write" | "commit" | "verify" | "load", number>>> = []
-  let size = 0
+  const place = values.dir ?? tmpdir()
+  const count = Number(values.rounds)
+  const directory = mkdtempSync(join(place, "rae-bench-"))
+  const rounds: Array<{ readonly plain: number; readonly load: number }> = []
+  let writing: WritingFigures
   try {
-    const store = await Effect.runPromise(open({ directory, retention: { keep_last: 2, keep_every: null } }))
-    for (let round = 0; round < Number(values.rounds); round++) {
-      spawnSync("sync")
-      const plain = await dd(directory, state.bytes)
-      const temporary = await Effect.runPromise(store.begin(round + 1))
-      const [write, report] = await timed(() => state.snapshot.write(temporary.path, fileOf))
-      const progress = { ...place, step: round + 1, counters: state.progress.counters }
-      const [commit, { bytes, path }] = await timed(() => Effect.runPromise(store.commit(temporary, {
-        epoch: 0, position: 0, config_hash: "bench", resumed_from: null, frozen: [], report, state: encodeProgress(progress)
-      })))
-      size = bytes
-      const [verified, { manifest, ok }] = await timed(() => Effect.runPromise(verify(path)))
-      if (!ok || manifest === null) throw new Error(`${path} does not verify`)
-      const [load] = await timed(() => state.fill(roles, path, manifest, progress))
-      rounds.push({ dd: plain, write, commit, verify: verified, load })
-      rmSync(path, { recursive: true })
-    }
+    writing = measureWriting({ config, directory, rounds: count })
+    measureLoading("plain", writing.path, config) // whatever of the files the page cache can hold, it holds for both
+    for (let round = 0; round < count; round++) rounds.push({ plain: measureLoading("plain", writing.path, config), load: measureLoading("load", writing.path, config) })
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
 
-  const of = (name: keyof (typeof rounds)[number]) => median(rounds.map((round) => round[name]))
+  const { path: _, ...measured } = writing
   const figures = {
-    state_bytes: state.bytes, checkpoint_bytes: size, touch_seconds: touching, stall_seconds: median(stalls),
-    dd_seconds: of("dd"), write_seconds: of("write"), write_of_dd: median(rounds.map(({ dd, write }) => dd / write)),
-    commit_seconds: of("commit"), verify_seconds: of("verify"), load_seconds: of("load"), peak_bytes: peakBytes(), rounds: rounds.length, libtorch: libtorchVersion()
+    ...measured, read_and_hash_seconds: median(rounds.map(({ plain }) => plain)), load_seconds: median(rounds.map(({ load }) => load)),
+    load_of_read_and_hash: median(rounds.map(({ load, plain }) => plain / load)), rounds: count
   }
   if (values.json) {
     process.stdout.write(`${JSON.stringify(figures)}\n`)
     return
   }
+  const percent = (share: number) => `${(share * 100).toFixed(0)} %`
   const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(3)} GB`
-  const rate = (seconds: number) => `${seconds.toFixed(3).padStart(8)} s  ${(state.bytes / seconds / 1e9).toFixed(2)} GB/s`
+  const rate = (seconds: number) => `${seconds.toFixed(3).padStart(8)} s  ${(figures.state_bytes / seconds / 1e9).toFixed(2)} GB/s`
   process.stdout.write([
-    `state ${gigabytes(state.bytes)}, checkpoint ${gigabytes(size)}, peak memory ${gigabytes(figures.peak_bytes)}`,
-    `${"stall (copy, touched buffer)".padEnd(30)}${rate(figures.stall_seconds)}   first copy, touching: ${touching.toFixed(3)} s`,
-    `${"dd with fsync".padEnd(30)}${rate(figures.dd_seconds)}`,
-    `${"write, hash, fsync".padEnd(30)}${rate(figures.write_seconds)}   ${(figures.write_of_dd * 100).toFixed(0)} % of dd`,
-    `${"commit (verify, rename)".padEnd(30)}${rate(figures.commit_seconds)}`,
-    `${"verify".padEnd(30)}${rate(figures.verify_seconds)}`,
-    `${"load, every hash checked".padEnd(30)}${rate(figures.load_seconds)}`,
-    `${values.profile}, libtorch ${figures.libtorch}, median of ${rounds.length} rounds in ${values.dir ?? tmpdir()}`, ""
+    `state ${gigabytes(figures.state_bytes)}, checkpoint ${gigabytes(figures.checkpoint_bytes)}, peak memory ${gigabytes(figures.peak_bytes)}`,
+    `${"stall (copy, touched buffer)".padEnd(32)}${rate(figures.stall_seconds)}   first copy, touching: ${figures.touch_seconds.toFixed(3)} s`,
+    `${"dd with fsync".padEnd(32)}${rate(figures.dd_seconds)}`,
+    `${"write, hash, fsync".padEnd(32)}${rate(figures.write_seconds)}   ${percent(figures.write_of_dd)} of dd`,
+    `${"commit (verify, rename)".padEnd(32)}${rate(figures.commit_seconds)}`,
+    `${"verify".padEnd(32)}${rate(figures.verify_seconds)}`,
+    `${"plain read, fresh memory, hash".padEnd(32)}${rate(figures.read_and_hash_seconds)}`,
+    `${"load, every hash checked".padEnd(32)}${rate(figures.load_seconds)}   ${percent(figures.load_of_read_and_hash)} of the plain read`,
+    `${values.profile}, libtorch ${figures.libtorch}, median of ${count} rounds in ${place}`, ""
   ].join("\n"))
 }

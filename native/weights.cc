@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 
 #include "bind.h"
@@ -28,6 +29,47 @@ Tensor read_tensor(int fd, std::int64_t offset, const Ints& shape, at::ScalarTyp
     read_exactly(fd, data + from, static_cast<std::size_t>(to - from), offset + from);
   });
   return t;
+}
+
+// Small enough that what was read is still in the cache when it is hashed.
+constexpr std::int64_t kHashedPiece = 512 << 10;
+
+// Fills one tensor's memory from the file; gives the hash of what was read.
+std::string fill(int fd, std::int64_t offset, char* data, std::int64_t size) {
+  StreamHash hash;
+  for (std::int64_t at = 0; at < size; at += kHashedPiece) {
+    const auto piece = static_cast<std::size_t>(std::min(kHashedPiece, size - at));
+    read_exactly(fd, data + at, piece, offset + at);
+    hash.update(data + at, piece);
+  }
+  return hash.digest();
+}
+
+// Fills tensors that are there, in one pass over their memory: read and hashed piece by piece, each by one thread, whole tensors shared out to
+// all. Fresh memory is first touched by the thread that fills it. Those elsewhere than in row-major order on the CPU are filled by way of such a copy.
+std::vector<std::string> read_into(int fd, const Ints& offsets, const Tensors& tensors) {
+  if (offsets.size() != tensors.size()) throw Error(kInvalid, "one offset a tensor is wanted");
+  std::vector<std::string> hashes(tensors.size());
+  std::vector<std::size_t> plain;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i].is_cpu() && tensors[i].is_contiguous()) {
+      plain.push_back(i);
+      continue;
+    }
+    const Tensor copy = at::empty(tensors[i].sizes(), at::TensorOptions().dtype(tensors[i].scalar_type()));
+    hashes[i] = fill(fd, offsets[i], static_cast<char*>(copy.data_ptr()), static_cast<std::int64_t>(copy.nbytes()));
+    tensors[i].copy_(copy);
+  }
+  // The largest first, so that no thread begins one when the others are done.
+  std::sort(plain.begin(), plain.end(), [&](std::size_t a, std::size_t b) { return tensors[a].nbytes() > tensors[b].nbytes(); });
+  std::atomic<std::size_t> next{0};
+  at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t, std::int64_t) {
+    for (std::size_t k; (k = next++) < plain.size();) {
+      const Tensor& t = tensors[plain[k]];
+      hashes[plain[k]] = fill(fd, offsets[plain[k]], static_cast<char*>(t.data_ptr()), static_cast<std::int64_t>(t.nbytes()));
+    }
+  });
+  return hashes;
 }
 
 // A tensor that is the file's pages themselves, at whatever alignment the file gives; writing to it changes private copies of them.
@@ -66,6 +108,7 @@ void define_weights(napi_env env, napi_value exports) {
     def("readTensor", [](std::int64_t fd, std::int64_t offset, const Ints& shape, at::ScalarType dtype) {
       return read_tensor(static_cast<int>(fd), offset, shape, dtype);
     }),
+    def("readInto", [](std::int64_t fd, const Ints& offsets, const Tensors& tensors) { return read_into(static_cast<int>(fd), offsets, tensors); }),
     def("mapTensor", [](std::int64_t fd, std::int64_t offset, const Ints& shape, at::ScalarType dtype) {
       return map_tensor(static_cast<int>(fd), offset, shape, dtype);
     }),

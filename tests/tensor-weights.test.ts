@@ -94,6 +94,24 @@ describe("openSafetensors", () => {
     assert.deepStrictEqual(product(T.aligned(mapped)), product(values))
   }))
 
+  it("fills memory that is there, whatever its order, and hashes what it read", () => scope(() => {
+    const values = T.randomNormal([1, 1, 1, 2], [300, 1001]), half = T.to(T.randomNormal([1, 1, 1, 3], [5]), { dtype: "bfloat16" })
+    const bytes = [T.toBytes(values), T.toBytes(half)] as const
+    const path = file(JSON.stringify({ large: entry("F32", [300, 1001], 0, bytes[0].length), half: entry("BF16", [5], bytes[0].length, bytes[0].length + 10) }), Buffer.concat(bytes))
+    using weights = openSafetensors(path)
+    const turned = T.transpose(T.zeros([1001, 300]), 0, 1), plain = T.zeros([300, 1001]), small = T.to(T.zeros([5]), { dtype: "bfloat16" })
+    const hashes = new Map([["large", hashTensor(values)], ["half", hashTensor(half)]])
+    assert.deepStrictEqual(weights.readInto(new Map([["half", small], ["large", plain]])), hashes)
+    assert.strictEqual(weights.readInto(new Map([["large", turned]])).get("large"), hashes.get("large"))
+    for (const filled of [turned, plain]) assert.deepStrictEqual(T.toBytes(filled), bytes[0])
+    assert.deepStrictEqual(T.toBytes(small), bytes[1])
+    refused("invalid", /large: expected F32 \[300\], got F32 \[300,1001\]/, () => weights.readInto(new Map([["large", T.zeros([300])]])))
+    refused("invalid", /half: expected F32 \[5\], got BF16 \[5\]/, () => weights.readInto(new Map([["half", T.zeros([5])]])))
+    refused("invalid", /has no tensor other/, () => weights.readInto(new Map([["other", small]])))
+    truncateSync(path, 5000)
+    refused("io", /ends at byte/, () => weights.readInto(new Map([["large", plain]])))
+  }))
+
   it("refuses hostile headers, naming what and where", () => {
     const ok = JSON.stringify({ a: entry("F32", [2], 0, 8) })
     refused("io", /ENOENT/, () => openSafetensors(join(folder, "none")))

@@ -111,6 +111,7 @@ export interface Native extends Families {
   readonly quantize8: (x: Handle) => Handle
   // weights.cc, snapshot_bindings.cc
   readonly readTensor: (fd: number, offset: number, shape: Ints, dtype: number) => Handle
+  readonly readInto: (fd: number, offsets: Ints, ts: readonly Handle[]) => string[]
   readonly mapTensor: (fd: number, offset: number, shape: Ints, dtype: number) => Handle
   readonly aligned: (t: Handle) => Handle
   readonly hashTensors: (ts: readonly Handle[]) => string[]

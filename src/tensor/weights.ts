@@ -21,6 +21,11 @@ export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, TensorEntry>
   /** A copy in aligned memory, converted where `dtype` or `device` say so. */
   readonly read: (name: string, options?: { readonly dtype?: Dtype; readonly device?: Device }) => Tensor
+  /**
+   * Fills tensors that are there, of the shapes and dtypes that the file has under their names, by all threads; gives the hashes (as `hashTensor`) of
+   * what was read, from the same pass. After an error they hold anything.
+   */
+  readonly readInto: (named: ReadonlyMap<string, Tensor>) => ReadonlyMap<string, string>
   /** The file's own pages, not copied, at whatever alignment they have. They outlive `close`. */
   readonly map: (name: string) => Tensor
   readonly close: () => void
@@ -85,6 +90,24 @@ export const openSafetensors = (path: string): SafetensorsFile => {
         return to(t, { ...(dtype && { dtype }), ...(device && { device }) })
       } finally {
         t.dispose()
+      }
+    },
+    readInto(named) {
+      if (!open) throw new TensorError("released", "readTensor", `${path} is closed`)
+      const offsets = Array.from(named, ([name, t]) => {
+        const entry = tensors.get(name)
+        if (entry === undefined) throw new TensorError("invalid", "readTensor", `${path} has no tensor ${name}`)
+        if (entry.dtype !== storedDtype[t.dtype] || entry.shape.join() !== t.shape.join()) {
+          throw new TensorError("invalid", "readTensor", `${path}: ${name}: expected ${storedDtype[t.dtype]} [${t.shape}], got ${entry.dtype} [${entry.shape}]`)
+        }
+        return entry.begin
+      })
+      try {
+        const hashes = native.readInto(fd, offsets, Array.from(named.values(), (t) => t.handle))
+        return new Map(Array.from(named.keys(), (name, i) => [name, hashes[i] ?? ""]))
+      } catch (error) {
+        if (!(error instanceof TensorError)) throw error
+        throw new TensorError(error.code, "readTensor", `${path}: ${error.message}`, error.errno)
       }
     },
     map: (name) => locate(name, ({ begin, shape }, stored) => native.mapTensor(fd, begin, shape, stored)),
