@@ -2,6 +2,7 @@
 import { assert, describe, it } from "vitest"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { crc32 } from "node:zlib"
 import type { ByteSource } from "../src/formats/byte-source.ts"
 import { InvalidPickle, readPickle, Tuple } from "../src/formats/pickle.ts"
 import { bytesPerElement } from "../src/formats/safetensors.ts"
@@ -113,20 +114,24 @@ describe("PyTorch files", () => {
     for (let length = 0; length < whole.length; length += 7) assert.notStrictEqual(refusal(() => readTorchFile(sourceOf(whole.slice(0, length)))), "accepted")
   })
 
-  /** The golden file with its one pickle changed in place. */
-  const changed = (name: string, from: ReadonlyArray<number>, to: ReadonlyArray<number>) => {
-    const bytes = golden(name)
+  /** The golden zip file with its one pickle changed in place, its checksum after it. */
+  const changed = (from: ReadonlyArray<number>, to: ReadonlyArray<number>) => {
+    const bytes = golden("zip.pth")
     const at = Buffer.from(bytes).indexOf(Buffer.from(from))
     assert.isAbove(at, 0)
     bytes.set(to, at)
+    assert.match(refusal(() => readTorchFile(sourceOf(bytes))), /zip\/data\.pkl: its CRC-32 is [0-9a-f]{8}, expected [0-9a-f]{8}: the file is damaged/)
+    const { begin, size } = readZip(sourceOf(bytes)).get("zip/data.pkl")!
+    const directory = Buffer.from(bytes).indexOf(Buffer.from([0x50, 0x4b, 0x01, 0x02]))
+    new DataView(bytes.buffer, bytes.byteOffset).setUint32(directory + 16, crc32(bytes.subarray(begin, begin + size)), true)
     const file = readTorchFile(sourceOf(bytes))
     return () => [...stateDict(file.value)].map(([key, tensor]) => file.place(key, tensor))
   }
   it("whose tensors reach beyond their storage, or ask for more than it has, are refused", () => {
     // the first tensor's sizes (3, 4) and strides (4, 1)
     const sizes = [0x4b, 3, 0x4b, 4, 0x86]
-    assert.match(refusal(changed("zip.pth", sizes, [0x4b, 3, 0x4b, 5, 0x86])), /plain: \[3,5\] has more elements than its storage of 12/)
-    assert.match(refusal(changed("zip.pth", [0x4b, 4, 0x4b, 1, 0x86], [0x4b, 5, 0x4b, 1, 0x86])), /plain: reaches element 14 of a storage of 12/)
+    assert.match(refusal(changed(sizes, [0x4b, 3, 0x4b, 5, 0x86])), /plain: \[3,5\] has more elements than its storage of 12/)
+    assert.match(refusal(changed([0x4b, 4, 0x4b, 1, 0x86], [0x4b, 5, 0x4b, 1, 0x86])), /plain: reaches element 14 of a storage of 12/)
   })
 
   it.each(["zip.pth", "old.pth", "zip_nested.pth", "old_nested.pth"])("%s survives 1,500 random changes: refuses, or gives tensors that lie inside the file", (name) => {

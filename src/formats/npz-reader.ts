@@ -74,7 +74,8 @@ const openArray = async (file: ByteSource, name: string, entry: ZipEntry): Promi
     const cutter = new Cutter(entryPieces(file, entry))
     try {
       await cutter.take(bytes)
-      for (let at = 0; at < count; at += items) yield await cutter.take(Math.min(items, count - at) * itemBytes)
+      // items without bytes may be said to be any number
+      for (let at = 0; itemBytes > 0 && at < count; at += items) yield await cutter.take(Math.min(items, count - at) * itemBytes)
       await cutter.finish()
     } finally {
       await cutter.close()
@@ -100,7 +101,7 @@ export const readNumbers = async ({ batches, dtype, itemBytes, shape }: NpzArray
   const numbers = new Float64Array(shape.reduce((product, size) => product * size, 1))
   const perItem = itemBytes / npyDtypes[dtype].bytes
   let at = 0
-  for await (const bytes of batches(Math.ceil(pieceNumbers / perItem))) {
+  for await (const bytes of batches(Math.ceil(pieceNumbers / Math.max(1, perItem)))) {
     const piece = dtype === "uint8" ? bytes : dtype === "float32" ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) : new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8)
     numbers.set(piece, at)
     at += piece.length

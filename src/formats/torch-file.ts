@@ -10,6 +10,7 @@ import type { ByteSource } from "./byte-source.ts"
 import { InvalidPickle, readPickle, type Vocabulary } from "./pickle.ts"
 import { bytesPerElement, type Dtype } from "./safetensors.ts"
 import { torchVocabulary, type Part, type Storage, type TensorView, type TorchValue } from "./torch-vocabulary.ts"
+import { readStored } from "./zip-entry.ts"
 import { InvalidZip, readZip } from "./zip.ts"
 
 /** What the pickles may take; a training checkpoint's take under 1 MB. */
@@ -76,10 +77,10 @@ const readZipFormat = (file: ByteSource): TorchFile => readPicklesOf(() => {
   if (pickle.method !== "stored" || pickle.size > maxPickleBytes) return refuse(`data.pkl is ${pickle.method} with ${pickle.size} bytes, expected stored and at most ${maxPickleBytes}`)
   const folder = pickle.name.slice(0, -"data.pkl".length)
   const order = entries.get(`${folder}byteorder`)
-  if (order !== undefined && !(order.size === 6 && new TextDecoder().decode(file.read(order.begin, 6)) === "little")) return refuse("its numbers are not little-endian")
+  if (order !== undefined && !(order.size === 6 && new TextDecoder().decode(readStored(file, order)) === "little")) return refuse("its numbers are not little-endian")
   const extents = new Map([...entries.values()].filter(({ name }) => name.startsWith(`${folder}data/`)).map(({ begin, method, name, size }) =>
     method === "stored" ? [name.slice(folder.length + "data/".length), { begin, bytes: size }] : refuse(`${name} is compressed, expected stored`)))
-  const { value } = readPickle(file.read(pickle.begin, pickle.size), torchVocabulary)
+  const { value } = readPickle(readStored(file, pickle), torchVocabulary)
   return { value, place: place(extents) }
 })
 
