@@ -14,6 +14,7 @@ void define_pointwise(napi_env, napi_value);                 // ops_pointwise.cc
 void define_reduce(napi_env, napi_value);                    // ops_reduce.cc
 void define_shape(napi_env, napi_value);                     // ops_shape.cc
 void define_linear(napi_env, napi_value);                    // ops_linear.cc
+void define_linalg(napi_env, napi_value);                    // ops_linalg.cc
 void define_autograd(napi_env, napi_value);                  // autograd.cc
 void define_random(napi_env, napi_value);                    // random.cc
 void define_kernels_multi(napi_env, napi_value);             // kernels_multi.cc: AdamW, EMA, gradient sums and statistics
@@ -44,6 +45,7 @@ napi_value init(napi_env env, napi_value exports) {
   define_reduce(env, exports);
   define_shape(env, exports);
   define_linear(env, exports);
+  define_linalg(env, exports);
   define_autograd(env, exports);
   define_random(env, exports);
   define_kernels_multi(env, exports);

@@ -1,4 +1,5 @@
 // Matrix products, convolutions, attention, normalisation.
+#include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/conv1d.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/group_norm.h>
@@ -22,6 +23,9 @@ void define_linear(napi_env env, napi_value exports) {
       return at::conv1d(x, w, b, stride, padding, /*dilation=*/1, groups);
     }),
     def("maxPool2d", [](const Tensor& x, std::int64_t kernel, std::int64_t stride) { return at::max_pool2d(x, kernel, stride); }),
+    def("avgPool2d", [](const Tensor& x, std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
+      return at::avg_pool2d(x, kernel, stride, padding, /*ceil_mode=*/false, /*count_include_pad=*/false);
+    }),
     def("attention", [](const Tensor& q, const Tensor& k, const Tensor& v) { return attention(q, k, v); }),
     def("layerNorm", [](const Tensor& x, std::int64_t width, const Optional<Tensor>& w, const Optional<Tensor>& b, double eps) {
       return layer_norm(x, width, w, b, eps);

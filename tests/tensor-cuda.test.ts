@@ -55,6 +55,7 @@ const operations: ReadonlyArray<Case> = [
   ["relu", (x) => T.relu(x!), [[3, 77]]],
   ["convolution", (x, w, b) => T.conv2d(T.channelsLast(x!), w!, b!, { padding: 1 }), [[2, 8, 9, 11], [16, 8, 3, 3], [16]]],
   ["max pool", (x) => T.maxPool2d(T.channelsLast(x!), 2, 2), [[2, 8, 8, 12]]],
+  ["average pool", (x) => T.avgPool2d(T.channelsLast(x!), 3, 1, 1), [[2, 8, 8, 12]]],
   ["circular padding", (x) => T.pad(x!, [4, 4], "circular"), [[2, 3, 21]]],
   ["bilinear, smaller", (x) => T.interpolate(x!, [14, 10], "bilinear"), [[2, 3, 16, 19]]],
   ["bilinear, larger", (x) => T.interpolate(x!, [24, 31], "bilinear"), [[2, 3, 16, 19]]]

@@ -194,6 +194,9 @@ describe("linear", () => {
     is(T.conv1d(of([1, 2, 3, 4], [1, 2, 2]), of([10, 100], [2, 1, 1]), null, { groups: 2 }), [10, 20, 300, 400])
     is(T.conv1d(of([1, 2, 3], [1, 1, 3]), of([1, 1], [1, 1, 2]), of([1]), { padding: 1 }), [2, 4, 6, 4])
     is(T.maxPool2d(x, 2, 1), [5, 6, 8, 9])
+    is(T.avgPool2d(x, 2, 1, 0), [3, 4, 6, 7])
+    // at the border fewer pixels are under the window, and fewer are counted
+    is(T.avgPool2d(x, 3, 1, 1), [3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7])
   })
   test("attention is softmax(q kᵀ / √D) v", () => {
     const [q, k, v] = [0, 1, 2].map((i) => T.randomNormal([9, 9, 9, i], [2, 3, 5, 4])) as [Tensor, Tensor, Tensor]
@@ -203,6 +206,33 @@ describe("linear", () => {
     is(T.layerNorm(of([1, 3, 5, 5], [2, 2]), 2, of([1, 2]), of([0, 1]), 0.25), [-1 / Math.sqrt(1.25), 2 / Math.sqrt(1.25) + 1, 0, 1])
     is(T.layerNorm(of([1, 3]), 2, null, null, 0), [-1, 1])
     is(T.groupNorm(of([1, 3, 10, 14], [1, 4]), 2, T.full([4], 1), T.zeros([4]), 0), [-1, 1, -1, 1])
+  })
+})
+
+describe("decompositions", () => {
+  const of64 = (numbers: ReadonlyArray<number>, shape: readonly number[]) => T.fromFloat64(Float64Array.from(numbers), shape)
+  const near = (got: Tensor, expected: ReadonlyArray<number>) => {
+    const numbers = T.toFloat64(got)
+    assert.strictEqual(numbers.length, expected.length)
+    for (const [i, value] of expected.entries()) assert.closeTo(numbers[i]!, value, 1e-14)
+  }
+  test("singular values, of a tall and of a wide matrix", () => {
+    near(T.singularValues(of64([3, 0, 0, 4, 0, 0], [3, 2])), [4, 3])
+    near(T.singularValues(of64([1, 1, 1, 1, 1, 1], [2, 3])), [Math.sqrt(6), 0])
+  })
+  test("R of a QR decomposition keeps tᵀt", () => {
+    const t = of64([1, 2, 3, 4, 5, 7], [3, 2])
+    const r = T.triangularFactor(t)
+    assert.deepStrictEqual(r.shape, [2, 2])
+    near(T.matmul(T.transpose(r, 0, 1), r), [35, 49, 49, 69])
+    assert.strictEqual(T.toFloat64(r)[2], 0)
+    assert.deepStrictEqual(T.triangularFactor(of64([1, 2, 3], [1, 3])).shape, [1, 3])
+  })
+  test("eigenvalues of a symmetric matrix, and vectors that give it back", () => {
+    const t = of64([2, 1, 1, 2], [2, 2])
+    const [values, vectors] = T.eigenSymmetric(t)
+    near(values, [1, 3])
+    near(T.matmul(T.mul(vectors, T.view(values, [1, 2])), T.transpose(vectors, 0, 1)), [2, 1, 1, 2])
   })
 })
 

@@ -94,9 +94,14 @@ export interface Native extends Families {
   readonly conv2d: (x: Handle, w: Handle, b: Optional<Handle>, stride: Ints, padding: Ints) => Handle
   readonly conv1d: (x: Handle, w: Handle, b: Optional<Handle>, stride: number, padding: number, groups: number) => Handle
   readonly maxPool2d: (x: Handle, kernel: number, stride: number) => Handle
+  readonly avgPool2d: (x: Handle, kernel: number, stride: number, padding: number) => Handle
   readonly attention: (q: Handle, k: Handle, v: Handle) => Handle
   readonly layerNorm: (x: Handle, width: number, w: Optional<Handle>, b: Optional<Handle>, eps: number) => Handle
   readonly groupNorm: (x: Handle, groups: number, w: Optional<Handle>, b: Optional<Handle>, eps: number) => Handle
+  // ops_linalg.cc
+  readonly singularValues: (t: Handle) => Handle
+  readonly triangularFactor: (t: Handle) => Handle
+  readonly eigenSymmetric: (t: Handle) => Handle[]
   // autograd.cc
   readonly setGradMode: (on: boolean) => boolean
   readonly requiresGrad: (t: Handle) => boolean

@@ -22,6 +22,7 @@ export const arange = (n: number, { dtype = "int64", device = "cpu" }: Placement
 
 /** On the CPU; `to` takes it to another device. */
 export const fromFloat32 = (data: Float32Array, shape: readonly number[]): Tensor => made(native.fromBytes(data, shape, dtypeCode("float32")))
+export const fromFloat64 = (data: Float64Array, shape: readonly number[]): Tensor => made(native.fromBytes(data, shape, dtypeCode("float64")))
 export const fromUint8 = (data: Uint8Array, shape: readonly number[]): Tensor => made(native.fromBytes(data, shape, dtypeCode("uint8")))
 export const fromInt64 = (data: BigInt64Array | readonly number[], shape: readonly number[]): Tensor =>
   made(native.fromBytes(data instanceof BigInt64Array ? data : BigInt64Array.from(data, BigInt), shape, dtypeCode("int64")))
@@ -37,6 +38,8 @@ export const randomNormal = (key: RandomKey, shape: readonly number[], { device 
 export const item = (t: Tensor): number => native.item(t.handle)
 /** The values in row-major order, converted to float32. */
 export const toFloat32 = (t: Tensor): Float32Array<ArrayBuffer> => new Float32Array(native.toBuffer(t.handle, dtypeCode("float32")))
+/** The same in float64. */
+export const toFloat64 = (t: Tensor): Float64Array<ArrayBuffer> => new Float64Array(native.toBuffer(t.handle, dtypeCode("float64")))
 /** The raw little-endian bytes in row-major order, in the tensor's own dtype. */
 export const toBytes = (t: Tensor): Uint8Array<ArrayBuffer> => new Uint8Array(native.toBuffer(t.handle, native.dtype(t.handle)))
 export const toInt64 = (t: Tensor): number[] => {

@@ -18,6 +18,8 @@ export const conv1d = (
   x: Tensor, w: Tensor, b: Tensor | null, { stride = 1, padding = 0, groups = 1 }: { readonly stride?: number; readonly padding?: number; readonly groups?: number } = {}
 ): Tensor => made(native.conv1d(x.handle, w.handle, handle(b), stride, padding, groups))
 export const maxPool2d = (x: Tensor, kernel: number, stride: number): Tensor => made(native.maxPool2d(x.handle, kernel, stride))
+/** Means of the pixels that a window covers; those outside the image are not counted. */
+export const avgPool2d = (x: Tensor, kernel: number, stride: number, padding: number): Tensor => made(native.avgPool2d(x.handle, kernel, stride, padding))
 /** softmax(q kᵀ / √D) v, each [B, heads, tokens, D]; fused where libtorch has it. */
 export const attention = (q: Tensor, k: Tensor, v: Tensor): Tensor => made(native.attention(q.handle, k.handle, v.handle))
 /** Over the last dimension, of size `width`. */
