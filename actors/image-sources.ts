@@ -3,6 +3,7 @@ import { drawnSource } from "../src/data/drawn-source.ts"
 import { folderSource } from "../src/data/folder-source.ts"
 import { splitHeldOut } from "../src/data/held-out.ts"
 import { listImageFolder } from "../src/data/image-folder.ts"
+import type { SampleMaker } from "../src/data/sample-job.ts"
 import { samplePool } from "../src/data/sample-pool.ts"
 import type { ImageSource } from "../src/data/source.ts"
 import type { RunConfig } from "../src/config/schema.ts"
@@ -13,10 +14,18 @@ export interface ImageSources {
   readonly heldOut: ImageSource
 }
 
+/** Of this process, by their size: a load that is repeated, as after a damaged checkpoint, finds its processes up. */
+const pools = new Map<number, SampleMaker>()
+const poolOf = (workers: number): SampleMaker => {
+  const pool = pools.get(workers) ?? samplePool(workers)
+  pools.set(workers, pool)
+  return pool
+}
+
 /** Rejects with DataFolderInvalid. */
 export const openSources = async (spec: DataSpec, evalFolder: string | null, config: RunConfig): Promise<ImageSources> => {
   const draws = { seed: config.training.global_seed, cropsPerImage: config.data.crops_per_image }
-  const make = samplePool(config.training.num_workers)
+  const make = poolOf(config.training.num_workers)
   const given = evalFolder === null ? null : folderSource(await listImageFolder(evalFolder), draws, undefined, make)
   if (spec._tag === "Synthetic") {
     const seeded = { ...draws, seed: config.data.synthetic?.seed ?? 0 }
