@@ -12,6 +12,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { fileOf } from "../src/checkpoint/state-files.ts"
 import type { ChildStatus } from "../src/runtime/child-spec.ts"
+import { startStackReporter } from "../src/runtime/stack-reporter.ts"
 import { Escalated, NoProgress, rootCause, supervisor, type Supervisor, TooManyRestarts } from "../src/runtime/supervisor.ts"
 import type { SupervisionEvent } from "../src/runtime/supervision-event.ts"
 import { addonHash, libtorchVersion } from "../src/tensor/device.ts"
@@ -187,6 +188,7 @@ export const engineHandlers = Effect.gen(function*() {
     Train: ({ until }: { readonly until: number | null }) => Effect.suspend(() => {
       if (running === null) return Effect.fail(notLoaded)
       running.session.until = until
+      startStackReporter()
       // The stream of reports ends with training, so that whoever reads it to its end has missed nothing, the reason of a failure least of all.
       return running.session.begin.open.pipe(Effect.andThen(Deferred.await(running.session.done)), Effect.onExit(() => Queue.end(reports)))
     }),

@@ -135,10 +135,12 @@ describe("hangs of a real process", () => {
     assert.isFalse(isAlive(child.pid))
   }))
 
-  it.live("its event loop blocked", () => Effect.gen(function*() {
+  it.live("its event loop blocked, and where", () => Effect.gen(function*() {
     const child = yield* start({ heartbeat: { ...patient, loopBlocked: () => "500 millis" } })
     const error = yield* Effect.flip(child.client.Block({ millis: 60_000, operation: 0 }))
     assert.deepInclude(error, { _tag: "ChildHung", kind: "loop blocked", op: null })
+    assert.match(error._tag === "ChildHung" ? error.stack[0] ?? "" : "", /^block \(.*\/tests\/runtime\/engine\.ts:\d+:\d+\)$/)
+    assert.match(error.message, /hung, loop blocked in block \(/)
   }))
 
   it.live("an operation that never returns, by its name", () => Effect.gen(function*() {

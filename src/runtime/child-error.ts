@@ -32,10 +32,13 @@ export class ChildHung extends Schema.TaggedError<ChildHung>()("ChildHung", {
   loop_seconds: Schema.NullOr(Schema.Finite),
   /** What the kernel said of the process when it was found: `stopped`, `running`, `sleeping in futex_wait`; then of each thread. */
   process: Schema.String,
-  threads: Schema.Array(Schema.String)
+  threads: Schema.Array(Schema.String),
+  /** Where in JavaScript its event loop was held up, innermost call first; empty where that is not what holds it, or it did not say. */
+  stack: Schema.Array(Schema.String)
 }) {
   override get message() {
-    const where = this.op === null ? "" : ` in ${this.op}`
+    const place = this.op ?? this.stack[0] ?? null
+    const where = place === null ? "" : ` in ${place}`
     return `${this.name} (pid ${this.pid}) hung, ${this.kind}${where} for ${this.seconds.toFixed(1)} s, process ${this.process}; killed`
   }
 }

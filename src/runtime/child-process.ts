@@ -1,12 +1,13 @@
 /**
- * One child process: Node on an entry file, in a process group of its own (Ctrl-C reaches only us), with two pipes more:
- * fd 3 for requests, fd 4 for its heartbeat. Knows how to start it, see it end, and end it.
+ * One child process: Node on an entry file, in a process group of its own (Ctrl-C reaches only us), with three pipes more:
+ * fd 3 for requests, fd 4 for its heartbeat, fd 5 for its call stack. Knows how to start it, see it end, and end it.
  */
 import * as Effect from "effect/Effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import type { Duplex, Readable } from "node:stream"
 import { ChildExited, SpawnFailed } from "./child-error.ts"
 import { makeLineSplitter, makeTail } from "./lines.ts"
+import { stackFd } from "./stack-reporter.ts"
 
 export interface ProcessOptions {
   readonly name: string
@@ -24,6 +25,7 @@ export interface RunningProcess {
   readonly pid: number
   readonly requests: Duplex
   readonly heartbeat: Readable
+  readonly stack: Duplex
   readonly exited: Effect.Effect<ChildExited>
   readonly isOver: () => boolean
   /** To the whole process group; nothing happens when it is over. */
@@ -40,7 +42,7 @@ export const startProcess = (options: ProcessOptions): Effect.Effect<RunningProc
       resume(Effect.fail(new SpawnFailed({ name: options.name, reason: error instanceof Error ? error.message : String(error) })))
     try {
       const child = spawn(process.execPath, [...(options.execArgv ?? []), options.entry, ...(options.args ?? [])], {
-        env: { ...options.env }, cwd: options.cwd, detached: true, stdio: ["ignore", "pipe", "pipe", "pipe", "pipe"]
+        env: { ...options.env }, cwd: options.cwd, detached: true, stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", "pipe"]
       })
       const running = observe(child, options)
       child.once("error", failed)
@@ -57,6 +59,8 @@ const observe = (child: ChildProcess, { name, onLine }: ProcessOptions) => {
     tail.push(line)
     onLine("stderr", line)
   })
+  const stack = (child.stdio as ReadonlyArray<unknown>)[stackFd] as Duplex // libuv makes every such pipe a socket, open both ways
+  stack.resume() // nobody reads it until there is a question, and its end must be seen
   // a pipe that breaks is the process ending, which is reported once, by its exit
   for (const stream of child.stdio) stream?.on("error", () => undefined)
 
@@ -82,6 +86,7 @@ const observe = (child: ChildProcess, { name, onLine }: ProcessOptions) => {
     pid,
     requests: child.stdio[3] as Duplex,
     heartbeat: child.stdio[4] as Readable,
+    stack,
     isOver: () => child.exitCode !== null || child.signalCode !== null,
     exited: Effect.callback<ChildExited>((resume) => {
       if (over !== undefined) return resume(Effect.succeed(over))

@@ -6,6 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
@@ -13,6 +14,7 @@ import { type ChildClient, makeChildClient } from "./child-client.ts"
 import { type ChildExited, ChildHung, type ChildLost } from "./child-error.ts"
 import { type ProcessOptions, type RunningProcess, startProcess } from "./child-process.ts"
 import { type Hang, type HangJudge, type HangPolicy, type Heartbeat, makeHangJudge, makeHeartbeatReader } from "./heartbeat.ts"
+import { makeLineSplitter } from "./lines.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { processState, threadStates } from "./process-state.ts"
 
@@ -70,8 +72,9 @@ export const startChild = Effect.fnUntraced(function*<Rpcs extends Rpc.Any>(opti
 
   const judge = yield* watchHeartbeat(running, options.heartbeat, Effect.fnUntraced(function*(hang) {
     const last = judge.last()
+    const stack = hang.kind === "loop blocked" ? yield* stackOf(running) : []
     const found = new ChildHung({
-      name: options.name, pid: running.pid, kind: hang.kind, seconds: hang.seconds, process: processState(running.pid), threads: threadStates(running.pid),
+      name: options.name, pid: running.pid, kind: hang.kind, seconds: hang.seconds, process: processState(running.pid), threads: threadStates(running.pid), stack,
       op: hang.op === 0 ? null : options.opName?.(hang.op) ?? `op ${hang.op}`,
       ops_done: last?.opsDone ?? null, loop_seconds: last === null ? null : (last.nowMillis - last.loopTickMillis) / 1000 + (hang.kind === "silent" ? hang.seconds : 0)
     })
@@ -106,6 +109,18 @@ const stopInOrder = <Rpcs extends Rpc.Any>(options: ChildOptions<Rpcs>, running:
     return Option.isSome(terminated) ? terminated.value : yield* endByForce(running)
   })
 }
+
+/** A thread beside the blocked one answers at once, where there is one and the machine lets it. */
+const answeringWhere: Duration.Input = "2 seconds"
+const decodeStack = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Array(Schema.String)))
+
+const stackOf = ({ stack }: RunningProcess): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.callback<ReadonlyArray<string>>((resume) => {
+    const { push } = makeLineSplitter((line) => resume(Effect.succeed(Option.getOrElse(decodeStack(line), () => []))))
+    stack.on("data", push)
+    stack.write("?")
+    return Effect.sync(() => { stack.off("data", push) })
+  }).pipe(Effect.timeoutOrElse({ duration: answeringWhere, orElse: () => Effect.succeed([]) }))
 
 const longestCheckMillis = 250
 

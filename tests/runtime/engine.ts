@@ -1,10 +1,11 @@
-/** A small child process for the tests: operations on fd 3, a heartbeat thread on fd 4, and every way to misbehave. */
+/** A small child process for the tests: operations on fd 3, a heartbeat thread on fd 4, a reporter of its stack on fd 5, and every way to misbehave. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { spawn } from "node:child_process"
 import { Worker } from "node:worker_threads"
 import { servePort } from "../../src/runtime/engine-port.ts"
+import { startStackReporter } from "../../src/runtime/stack-reporter.ts"
 import { Refused, TestEngine } from "./protocol.ts"
 
 const loopTick = 0
@@ -56,5 +57,6 @@ const handlers = TestEngine.toLayer({
   Stubborn: () => Effect.sync(() => { process.on("SIGTERM", () => undefined) }).pipe(Effect.andThen(Effect.uninterruptible(Effect.sleep("1 minute"))))
 })
 
+startStackReporter()
 process.stdout.write(`hello from ${process.pid}\n`)
 NodeRuntime.runMain(servePort({ group: TestEngine, handlers }))
