@@ -11,8 +11,10 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Pull from "effect/Pull"
+import { join } from "node:path"
 import { ensureBallast, releaseBallast } from "../src/checkpoint/ballast.ts"
 import * as Budget from "../src/checkpoint/budget.ts"
+import { stepName } from "../src/checkpoint/layout.ts"
 import type { Quarantined, Store } from "../src/checkpoint/store.ts"
 import { type DiskFull, freeAt, problemLine, type StorageError, storageError } from "../src/checkpoint/storage-errors.ts"
 import type { ChildLost } from "../src/runtime/child.ts"
@@ -144,9 +146,12 @@ export const make = (options: Options) => {
     }
   }).pipe(Effect.catch(() => Effect.never))
 
-  /** Failing to clean up never harms the new checkpoint; what remains goes next time. */
-  const tidied = <A>(cleaning: Effect.Effect<A, StorageError>): Effect.Effect<void> =>
-    Effect.matchEffect(cleaning, { onFailure: ({ message }) => Effect.sync(() => emit(event("checkpoint.cleanup_failed", run, { message }))), onSuccess: () => Effect.void })
+  /** Failing to clean up never harms the new checkpoint; what remains goes next time. Gives what came of it, null for a failure. */
+  const tidied = <A>(cleaning: Effect.Effect<A, StorageError>): Effect.Effect<A | null> =>
+    Effect.catch(cleaning, ({ message }) => Effect.sync(() => {
+      emit(event("checkpoint.cleanup_failed", run, { message }))
+      return null
+    }))
 
   const keepBallast = Effect.suspend(() => {
     const [store] = stores
@@ -182,18 +187,24 @@ export const make = (options: Options) => {
   })
 
   let scrubbed = 0
-  /** Reads the next older checkpoint in full, in turn; one that has gone bad is put aside, one that the disk does not give now is left. */
+  /**
+   * Reads the next older checkpoint in full, in turn; one that has gone bad is put aside, one that the disk does not give now is left. True where
+   * one was put aside, and another is wanted in its place.
+   */
   const scrub = tidied(Effect.gen(function*() {
     const lists = yield* Effect.forEach(stores, (store) => Effect.map(store.list, (entries) => entries.map(({ step }) => ({ store, step }))))
     const all = lists.flat()
     const next = all[scrubbed++ % Math.max(1, all.length)]
-    if (next === undefined) return
+    if (next === undefined) return false
     const { step, store } = next
     const [taken, { ok, problems, unread }] = yield* Effect.timed(store.verify(step))
     emit(event("checkpoint.scrubbed", run, { step, ok, seconds: Duration.toSeconds(taken) }))
-    if (ok || unread) return
-    putAside(yield* store.quarantine(step, problems.map(problemLine).join("\n")))
-  }))
+    if (ok) return false
+    const reason = problems.map(problemLine).join("\n")
+    if (unread) emit(event("checkpoint.unread", run, { step, path: join(store.directory, stepName(step)), reason }))
+    else putAside(yield* store.quarantine(step, reason))
+    return !unread
+  })).pipe(Effect.map((aside) => aside === true))
 
   return {
     save, scrub,

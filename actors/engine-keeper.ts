@@ -36,6 +36,8 @@ export interface LiveEngine {
   readonly loaded: Loaded
   /** The checkpoint it was filled from. */
   readonly resumedFrom: { readonly step: number; readonly hash: string } | null
+  /** A newer checkpoint was passed over for that one, so that there is one good checkpoint less than there should be. */
+  readonly fellBack: boolean
   /** The native operation in flight when it was last heard; null for none. */
   readonly op: () => string | null
 }
@@ -48,6 +50,8 @@ export class CheckpointForeign extends Schema.TaggedError<CheckpointForeign>()("
 }
 
 const entry = join(import.meta.dirname, "engine.ts")
+/** Between two tries at a checkpoint that the disk did not give. */
+const readAgain = "1 second"
 
 /** Starts the process and loads the newest checkpoint that is whole; one that proves damaged is put aside, and the one before is tried. */
 export const launch = Effect.fnUntraced(function*(options: Options, attempt: number, stores: ReadonlyArray<Store>) {
@@ -59,52 +63,69 @@ export const launch = Effect.fnUntraced(function*(options: Options, attempt: num
     name: "engine", entry, group: Engine, env: { ...process.env, ...options.environment }, stopDeadline: "10 seconds",
     // how long a step takes says nothing of loading
     heartbeat: hangPolicy(options.hangSeconds, () => drySeconds === null ? null : options.stepSeconds() ?? drySeconds), opName,
-    onHang: ({ kind, loop_seconds, op, ops_done, pid, process: state, seconds, threads }) => Effect.suspend(() => {
-      options.emit(event("engine.hung", options.run, { pid, kind, process: state, op, silent_seconds: seconds, step: options.step(), ops_done, loop_seconds, threads: [...threads] }))
+    onHang: ({ kind, loop_seconds, op, ops_done, pid, process: state, seconds, stack, threads }) => Effect.suspend(() => {
+      options.emit(event("engine.hung", options.run, { pid, kind, process: state, op, silent_seconds: seconds, step: options.step(), ops_done, loop_seconds, threads: [...threads], stack: [...stack] }))
       return options.flush
     }),
     onLine: (stream, line) => { if (stream === "stderr" && line.trim() !== "") options.emit(event("engine.stderr", options.run, { line })) }
   })
   options.emit(event("engine.started", options.run, { pid: handle.pid, attempt }))
-  // Whoever no longer waits for it has nothing to save in it, and it may not hear anything for a while.
   const onLoaded = (loaded: Loaded) => {
     operations = loaded.operations
     drySeconds = loaded.dry_step_seconds
   }
-  const { loaded, resumedFrom } = yield* load(options, handle, stores, started, onLoaded).pipe(Effect.onInterrupt(() => Effect.sync(() => handle.kill("SIGKILL"))))
+  // Whoever no longer waits for it has nothing to save in it, and it may not hear anything for a while.
+  const { fellBack, loaded, resumedFrom } = yield* load(options, handle, stores, started, onLoaded).pipe(Effect.onInterrupt(() => Effect.sync(() => handle.kill("SIGKILL"))))
   const op = () => {
     const number = handle.heartbeat()?.op ?? 0
     return number === 0 ? null : opName(number)
   }
-  const live: LiveEngine = { handle, loaded, resumedFrom, op }
+  const live: LiveEngine = { handle, loaded, resumedFrom, fellBack, op }
   return live
 })
 
 const load = Effect.fnUntraced(function*(options: Options, handle: ChildHandle<typeof Engine>, stores: ReadonlyArray<Store>, started: number, onLoaded: (loaded: Loaded) => void) {
   const damaged: Array<Quarantined> = []
-  /** Where they lay: on a disk that refuses the move, they still do. */
+  const unread: Array<Quarantined> = []
+  /** Where they lay: on a disk that refuses the move, or does not give them, they still do. */
   const passedOver = new Set<string>()
+  let refusedOnce: string | null = null
   const putAside = (one: Quarantined) => {
     damaged.push(one)
-    options.emit(event("checkpoint.quarantined", options.run, { step: one.step, path: one.path, reason: one.reason }))
+    options.emit(event("checkpoint.quarantined", options.run, one))
+  }
+  const leave = (one: Quarantined) => {
+    unread.push(one)
+    passedOver.add(one.path)
+    options.emit(event("checkpoint.unread", options.run, one))
   }
   while (true) {
-    const found: Found = stores.length === 0 ? { plan: null, quarantined: [] } : yield* newestOf(stores, { depth: "quick", passedOver })
+    const found: Found = stores.length === 0 ? { plan: null, quarantined: [], unread: [] } : yield* newestOf(stores, { depth: "quick", passedOver })
     found.quarantined.forEach(putAside)
+    found.unread.forEach(leave)
     const { plan } = found
-    const last = damaged.at(-1)
-    // All that was saved is damaged: to start over unasked would bury it.
-    if (plan === null && last !== undefined) {
-      return yield* new CheckpointDamaged({ path: last.path, reason: `${last.reason}; no earlier checkpoint is whole (start anew with --fresh)`, unread: false })
+    if (plan === null) {
+      // To start over unasked would bury what was saved, whether all of it is damaged or the disk does not give it now.
+      const [hidden] = unread
+      if (hidden !== undefined) return yield* new CheckpointDamaged({ path: hidden.path, reason: `${hidden.reason}; no other checkpoint is whole`, unread: true })
+      const last = damaged.at(-1)
+      if (last !== undefined) return yield* new CheckpointDamaged({ path: last.path, reason: `${last.reason}; no earlier checkpoint is whole (start anew with --fresh)`, unread: false })
     }
     if (plan !== null && plan.manifest.config_hash !== options.configHash) return yield* new CheckpointForeign({ path: plan.path })
     const loaded = yield* handle.client.Load({ ...options.request, resume: plan?.path ?? null }).pipe(
       Effect.catchTag("CheckpointDamaged", Effect.fnUntraced(function*(damage) {
         const store = stores.find(({ directory }) => plan?.path.startsWith(directory) === true)
         if (plan === null || store === undefined) return yield* damage
-        passedOver.add(plan.path)
         const inPlace = { step: plan.step, path: plan.path, reason: damage.reason }
-        putAside(damage.unread ? inPlace : yield* store.quarantine(plan.step, damage.reason).pipe(Effect.orElseSucceed(() => inPlace)))
+        if (damage.unread) {
+          // Twice, a moment apart: a disk that gives nothing now may be one that is being reset.
+          if (refusedOnce === plan.path) leave(inPlace)
+          else yield* Effect.sleep(readAgain)
+          refusedOnce = plan.path
+          return null
+        }
+        passedOver.add(plan.path)
+        putAside(yield* store.quarantine(plan.step, damage.reason).pipe(Effect.orElseSucceed(() => inPlace)))
         return null
       })))
     if (loaded === null) continue
@@ -118,7 +139,7 @@ const load = Effect.fnUntraced(function*(options: Options, handle: ChildHandle<t
       step: loaded.step, from: wanted, to: loaded.micro_batch, reason: "the dry step ran out of memory", rolled_back_to: null
     }))
     options.emit(event("engine.ready", options.run, { pid: handle.pid, step: loaded.step, seconds: (performance.now() - started) / 1000, libtorch: loaded.libtorch }))
-    return { loaded, resumedFrom: plan === null ? null : { step: plan.step, hash: plan.manifest.hash } }
+    return { loaded, fellBack: damaged.length + unread.length > 0, resumedFrom: plan === null ? null : { step: plan.step, hash: plan.manifest.hash } }
   }
 })
 
@@ -142,11 +163,15 @@ export const train = (options: Options, { handle }: LiveEngine) =>
   ], { concurrency: "unbounded" }).pipe(Effect.flatMap(([trained]) => trained))
 
 /** Names of what no restart cures: the run ends with the error itself. */
-const hopeless = new Set(["InvalidWeights", "NoDevice", "InvalidData", "CheckpointDamaged", "CheckpointForeign", "StopTookTooLong"])
-/** The same of what ends training: the images are what they are, and so are the memory and the config. */
+const hopeless = new Set(["InvalidWeights", "NoDevice", "InvalidData", "CheckpointForeign", "StopTookTooLong"])
+/**
+ * The same of what ends training: the images are what they are, and so are the memory and the config. A lack of memory while loading is none of
+ * these: an engine had the memory before, somebody else has it now.
+ */
 const hopelessKinds = new Set(["TooManyCorrupt", "OutOfMemory", "Diverged"])
 export const onFailure = (error: unknown) => {
   const isHopeless = error instanceof TrainingFailed ? hopelessKinds.has(error.kind)
+    : error instanceof CheckpointDamaged ? !error.unread
     : typeof error === "object" && error !== null && "_tag" in error && hopeless.has(String(error._tag))
   return isHopeless ? "escalate" as const : undefined
 }

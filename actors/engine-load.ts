@@ -87,7 +87,7 @@ const openImages = Effect.fnUntraced(function*(request: Protocol.LoadRequest) {
 const weightsError = (path: string, step: number) => (cause: unknown) => {
   if (cause instanceof Protocol.CheckpointDamaged) return cause
   if (cause instanceof WeightsDoNotFit) return new Protocol.InvalidWeights({ path: cause.file, problems: cause.message.split("\n").slice(1).map((line) => line.trim()), help: "use the published file of this size, or other sizes in the config" })
-  if (cause instanceof TensorError && cause.code === "out_of_memory") return new Protocol.TrainingFailed({ kind: "OutOfMemory", reason: `not even one image at a time finds memory: ${cause.message}`, step })
+  if (cause instanceof TensorError && cause.code === "out_of_memory") return new Protocol.TrainingFailed({ kind: Protocol.noMemoryToLoad, reason: `not even one image at a time finds memory: ${cause.message}`, step })
   if (cause instanceof TensorError) return new Protocol.InvalidWeights({ path, problems: [cause.message], help: "fetch the file again; it must be a whole file of weights, safetensors or PyTorch" })
   throw cause
 }

@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { WriteReport } from "../src/checkpoint/manifest.ts"
 import { RunConfig } from "../src/config/schema.ts"
-import { Event } from "./events.ts"
+import type { Event } from "./events.ts"
 
 /** Weights that do not fit: every missing, unexpected, mis-shaped or unreadable one is a line. */
 export class InvalidWeights extends Schema.TaggedError<InvalidWeights>()("InvalidWeights", { path: Schema.String, problems: Schema.Array(Schema.String), help: Schema.String }) {
@@ -19,7 +19,7 @@ export class InvalidWeights extends Schema.TaggedError<InvalidWeights>()("Invali
  * not give them (EIO), so that they may be whole; it stays where it is.
  */
 export class CheckpointDamaged extends Schema.TaggedError<CheckpointDamaged>()("CheckpointDamaged", { path: Schema.String, reason: Schema.String, unread: Schema.Boolean }) {
-  override get message() { return `checkpoint ${this.path} is damaged: ${this.reason}` }
+  override get message() { return this.unread ? `checkpoint ${this.path} could not be read: ${this.reason}` : `checkpoint ${this.path} is damaged: ${this.reason}` }
 }
 export class NoDevice extends Schema.TaggedError<NoDevice>()("NoDevice", { device: Schema.String, reason: Schema.String, help: Schema.String }) {
   override get message() { return `no device ${this.device}: ${this.reason}` }
@@ -33,6 +33,8 @@ export class SnapshotNotWritten extends Schema.TaggedError<SnapshotNotWritten>()
 }) {
   override get message() { return `cannot write to ${this.path}: ${this.reason}` }
 }
+/** The kind of a TrainingFailed where not even one image at a time fitted when the engine was loaded. */
+export const noMemoryToLoad = "NoMemoryToLoad"
 /** The same kind of failure that no restart of an actor cured, or one that none can cure. */
 export class TrainingFailed extends Schema.TaggedError<TrainingFailed>()("TrainingFailed", { kind: Schema.String, reason: Schema.String, step: Schema.Int }) {
   override get message() { return `training failed at step ${this.step}: ${this.reason}` }
@@ -95,8 +97,14 @@ export const EngineActor = Schema.Struct({
 })
 export type EngineActor = typeof EngineActor.Type
 
+/**
+ * An event on its way to the log, as it is: the log checks and encodes each one it writes, and to do that here too would cost the thread that
+ * trains more than all the rest of an event. NaN needs no word for it in msgpack.
+ */
+const SentEvent = Schema.declare((sent): sent is Event => typeof sent === "object" && sent !== null && "type" in sent, { toCodecJson: () => undefined })
+
 export const Report = Schema.Union([
-  Schema.TaggedStruct("Events", { events: Schema.Array(Event) }),
+  Schema.TaggedStruct("Events", { events: Schema.Array(SentEvent) }),
   Schema.TaggedStruct("Pulse", { step: Schema.Int, epoch: Schema.Int, actors: Schema.Array(EngineActor), handles: Schema.Int, bytes: Schema.Finite, rss_bytes: Schema.Finite }),
   /** A copy of the whole state at a step boundary lies in memory, ready for `Write`. */
   Schema.TaggedStruct("SnapshotTaken", { step: Schema.Int })

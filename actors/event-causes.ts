@@ -32,7 +32,7 @@ export const makeCauses = () => {
       case "supervisor.gave_up": return newest("engine down", "actor down")
       case "run.failed": return take("gave up", "engine down", "actor down", "went back")
       case "engine.started": return take("engine down", "engine lost")
-      case "checkpoint.loaded": return take("quarantined") ?? newest("engine started")
+      case "checkpoint.loaded": return take("passed over") ?? newest("engine started")
       case "engine.ready": return take("engine started")
       case "run.started": return take("engine ready")
       case "train.not_finite": return take("actor fault")
@@ -79,7 +79,7 @@ const waitsFor = (event: Event, answers: boolean): string | null => {
     case "engine.started": return answers ? "engine started" : null
     case "engine.ready": return answers ? "engine ready" : null
     case "run.started": return answers ? "run started" : null
-    case "checkpoint.quarantined": return "quarantined"
+    case "checkpoint.quarantined": case "checkpoint.unread": return "passed over"
     case "checkpoint.requested": return event.accepted ? "save asked" : null
     case "signal.received": return event.signal === checkpointSignal ? "save asked" : event.signal === "SIGHUP" ? null : "stop asked"
     case "stop.requested": return "stop asked"

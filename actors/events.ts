@@ -54,7 +54,7 @@ export const table = {
   }),
   "engine.hung": event("error", "engine", "an engine gave no sign of life, or stayed in one operation, for too long, and is about to be killed", {
     pid: Schema.Int, kind: Schema.String, process: Schema.String, op: Schema.NullOr(Schema.String), silent_seconds: seconds, step: Schema.NullOr(step),
-    ops_done: Schema.NullOr(Schema.Int), loop_seconds: Schema.NullOr(seconds), threads: Schema.Array(Schema.String)
+    ops_done: Schema.NullOr(Schema.Int), loop_seconds: Schema.NullOr(seconds), threads: Schema.Array(Schema.String), stack: Schema.Array(Schema.String)
   }),
   "engine.stderr": event("warn", "engine", "a line that the engine or a library in it wrote to standard error", { line: Schema.String }),
   "config.noted": event("info", "supervisor", "a published key of the config that cannot mean here what it means in the PyTorch implementation", { key: Schema.String, note: Schema.String }),
@@ -122,6 +122,9 @@ export const table = {
   "checkpoint.scrubbed": event("debug", "checkpointer", "an old checkpoint was read again while nothing else was to be done", { step, ok: Schema.Boolean, seconds }),
   "checkpoint.pruned": event("debug", "checkpointer", "old checkpoints were removed", { steps: Schema.Array(step) }),
   "checkpoint.quarantined": event("error", "checkpointer", "a checkpoint is not what its manifest says; it was moved aside", {
+    step, path: Schema.String, reason: Schema.String
+  }),
+  "checkpoint.unread": event("warn", "checkpointer", "the disk did not give a checkpoint (EIO): whole or not, it lies where it was, and the one before is used meanwhile", {
     step, path: Schema.String, reason: Schema.String
   }),
   "checkpoint.loaded": event("info", "checkpointer", "an engine was filled from this checkpoint", {

@@ -68,6 +68,7 @@ export const makeIncidents = () => {
         change(({ actor, outcome }) => actor === "checkpointer" && outcome === null, (incident) => ({ ...incident, outcome: `saved at step ${event.step}`, lost_seconds: seconds(incident.at, time) }))
         break
       case "checkpoint.quarantined": add(event, "checkpointer", event.reason, "quarantined it", { outcome: "the one before is used" }); break
+      case "checkpoint.unread": add(event, "checkpointer", event.reason, "left it where it is", { outcome: "the one before is used" }); break
       // A new engine says so before its first step; actors that were restarted in the same one do not.
       case "run.started":
         change(isOpen, (incident) => ({ ...incident, outcome: `training again from step ${event.resumed_from ?? 0}`, lost_seconds: seconds(incident.at, time) }))

@@ -56,6 +56,9 @@ export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
     return options.onEngine(next)
   })
 
+  /** There is a good checkpoint less than there should be: another is made after the next step, whenever one is due. */
+  const saveSoon = Effect.suspend(() => engine === null ? Effect.void : Effect.ignore(engine.handle.client.TakeSnapshot()))
+
   const saver = yield* actor({
     name: "checkpointer", capacity: 4,
     init: Effect.sync(() => {
@@ -65,7 +68,7 @@ export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
           savesWaiting = 0
           return engine === null ? Effect.void : checkpointer.save(Keeper.writer(engine), step)
         }),
-        scrub: () => checkpointer.scrub
+        scrub: () => Effect.flatMap(checkpointer.scrub, (aside) => aside ? saveSoon : Effect.void)
       }
     })
   })
@@ -111,6 +114,7 @@ export const runVariant = Effect.fnUntraced(function*(options: VariantRun) {
       yield* ready
       // Asked for while it was not held yet: what it was filled from is saved.
       if (options.stopping.isOpen()) return
+      if (live.fellBack) yield* saveSoon
       const toTheEnd = Effect.gen(function*() {
         const done = yield* Keeper.train({ ...keeper, onReport }, live)
         yield* saver.ask.save(done.step).pipe(Effect.retry({ times: asksWhileRestarting, while: (error): error is ActorDown => error._tag === "ActorDown" }))

@@ -15,7 +15,9 @@ it.effect("each in turn, the damaged one quarantined, the others left", () => Ef
   const bytes = readFileSync(file)
   bytes[bytes.length - 9]! ^= 2
   writeFileSync(file, bytes)
-  for (let turn = 0; turn < 3; turn++) yield* scrub
+  const isWanted: Array<boolean> = []
+  for (let turn = 0; turn < 3; turn++) isWanted.push(yield* scrub)
+  assert.deepStrictEqual(isWanted, [true, false, false], "another in place of the one that was put aside")
   assert.deepStrictEqual(saving.events("checkpoint.scrubbed").map(({ ok, step }) => [step, ok]), [[10, false], [20, true], [20, true]])
   const [damaged] = saving.events("checkpoint.quarantined")
   assert.deepStrictEqual([damaged?.step, damaged?.path], [10, join(path, "quarantine", "step-000000010")])

@@ -20,7 +20,7 @@ const flip = (path: string) => {
 describe("store", () => {
   it.live("commits what the engine wrote, and finds it again", () => inDirectory(Effect.fnUntraced(function*(directory) {
     const store = yield* open({ directory, retention: keepAll })
-    assert.deepStrictEqual(yield* store.newest(), { plan: null, quarantined: [] })
+    assert.deepStrictEqual(yield* store.newest(), { plan: null, quarantined: [], unread: [] })
     const committed = yield* save(store, 1200)
     assert.strictEqual(committed.path, join(directory, "step-000001200"))
     assert.deepStrictEqual(readdirSync(committed.path).sort(), ["decoder.safetensors", "ema.safetensors", "manifest.json", "optimizer.safetensors", "state.json"])

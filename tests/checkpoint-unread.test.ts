@@ -1,6 +1,8 @@
 /** A disk that does not give a file now (EIO) says nothing about the checkpoint: it is neither counted on nor moved. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { TestClock } from "effect/testing"
 import { truncateSync } from "node:fs"
 import { join } from "node:path"
 import { beforeEach, vi } from "vitest"
@@ -9,15 +11,22 @@ import { newestOf, open } from "../src/checkpoint/store.ts"
 import { temporaryDirectory } from "./checkpoint-fake-engine.ts"
 import { makeSaving } from "./checkpoint-saving.ts"
 
-const disk = vi.hoisted(() => ({ refuses: new Set<string>() }))
+const disk = vi.hoisted(() => ({ refuses: new Set<string>(), refused: 0 }))
 vi.mock("../src/checkpoint/layout.ts", async (original) => {
   const real = await original<typeof Layout>()
   return {
     ...real,
-    openRegular: (path: string) => disk.refuses.has(path) ? Promise.reject(Object.assign(new Error("i/o error, read"), { code: "EIO" })) : real.openRegular(path)
+    openRegular: (path: string) => {
+      if (!disk.refuses.has(path)) return real.openRegular(path)
+      disk.refused++
+      return Promise.reject(Object.assign(new Error("i/o error, read"), { code: "EIO" }))
+    }
   }
 })
-beforeEach(() => disk.refuses.clear())
+beforeEach(() => {
+  disk.refuses.clear()
+  disk.refused = 0
+})
 
 const retention = { keep_last: 2, keep_every: null }
 /** Steps 10 and 20 are saved, and a file of the newer one cannot be read. */
@@ -29,11 +38,20 @@ const refusing = <A, E>(use: (path: string, saving: Effect.Success<ReturnType<ty
     return yield* use(path, saving)
   }), (directory) => Effect.sync(() => directory[Symbol.dispose]()))
 
+/** Lets virtual time pass, and real reading go on, until something holds. */
+const passing = Effect.fnUntraced(function*(holds: () => boolean) {
+  while (!holds()) {
+    yield* TestClock.adjust("50 millis")
+    yield* Effect.promise(() => new Promise((resume) => setImmediate(resume)))
+  }
+})
+
 describe("a checkpoint that the disk does not give now", () => {
   it.effect("is left by scrubbing, and is good again when the disk is", () => refusing(Effect.fnUntraced(function*(_, { checkpointer, events, newest }) {
     for (let turn = 0; turn < 2; turn++) yield* checkpointer.scrub
     assert.deepStrictEqual(events("checkpoint.scrubbed").map(({ ok, step }) => [step, ok]), [[10, true], [20, false]])
     assert.deepStrictEqual(events("checkpoint.quarantined"), [])
+    assert.deepStrictEqual(events("checkpoint.unread").map(({ step }) => step), [20])
     disk.refuses.clear()
     assert.strictEqual(yield* newest(), 20)
   })))
@@ -44,12 +62,25 @@ describe("a checkpoint that the disk does not give now", () => {
     assert.deepStrictEqual((yield* store!.list).map(({ step }) => step), [10, 20])
   })))
 
-  it.effect("is passed over for the one before, and told of", () => refusing(Effect.fnUntraced(function*(path, { stores }) {
-    const { plan, quarantined } = yield* newestOf(stores)
-    assert.strictEqual(plan?.step, 10)
-    assert.deepStrictEqual(quarantined, [{ step: 20, path: join(path, "step-000000020"), reason: "ema.safetensors: cannot be read: i/o error, read" }])
+  it.effect("is asked for again, then passed over for the one before, told of and left where it is", () => refusing(Effect.fnUntraced(function*(path, { stores }) {
+    const looking = yield* Effect.forkChild(newestOf(stores), { startImmediately: true })
+    yield* passing(() => looking.pollUnsafe() !== undefined)
+    const { plan, quarantined, unread } = yield* Fiber.join(looking)
+    assert.deepStrictEqual([plan?.step, quarantined], [10, []])
+    assert.deepStrictEqual(unread, [{ step: 20, path: join(path, "step-000000020"), reason: "ema.safetensors: cannot be read: i/o error, read" }])
+    assert.strictEqual(disk.refused, 3)
     disk.refuses.clear()
     assert.strictEqual((yield* newestOf(stores)).plan?.step, 20)
+  })))
+
+  it.effect("is taken where it comes at the second try", () => refusing(Effect.fnUntraced(function*(_, { stores }) {
+    const looking = yield* Effect.forkChild(newestOf(stores), { startImmediately: true })
+    yield* passing(() => {
+      if (disk.refused === 1) disk.refuses.clear()
+      return looking.pollUnsafe() !== undefined
+    })
+    const { plan, unread } = yield* Fiber.join(looking)
+    assert.deepStrictEqual([plan?.step, unread], [20, []])
   })))
 
   it.effect("is quarantined where another of its files is damaged", () => refusing(Effect.fnUntraced(function*(path, { checkpointer, events }) {

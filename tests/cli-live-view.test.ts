@@ -164,6 +164,17 @@ describe("printer", () => {
     ]).toMatchSnapshot()
   })
 
+  it("headline and event lines: nothing from outside steers the terminal", () => {
+    const escape = "\x1b[2J\r\x9b31m"
+    const shown = [
+      headline("0.1.0", { ...started, run: `s${escape}/v${escape}`, data: escape } as never, null, 8123, plain),
+      eventLine(make("engine.stderr", "s", { line: escape }, `engine${escape}`), "", plain),
+      eventLine(make("engine.exited", "s", { pid: 1, code: null, signal: "SIGSEGV", step: 4, stderr: [escape] }), "", plain)
+    ]
+    // oxlint-disable-next-line no-control-regex
+    for (const line of shown) assert.notMatch(line ?? "", /[\x00-\x1f\x7f-\x9f]/)
+  })
+
   it("in a pipe: headline first, then one line an event with the time in UTC", () => {
     const { err: lines, terminal } = collectingTerminal()
     const printer = openPrinter(terminal, "0.1.0", 8123)
@@ -182,7 +193,7 @@ describe("printer", () => {
   it("does not keep a failure waiting for the headline", () => {
     const { err: lines, terminal } = collectingTerminal()
     const printer = openPrinter(terminal, "0.1.0", 8123)
-    printer.event(at(make("engine.hung", "s", { pid: 1, kind: "op stuck", process: "running", op: "conv2d", silent_seconds: 30, step: null, ops_done: 9, loop_seconds: 30, threads: [] })))
+    printer.event(at(make("engine.hung", "s", { pid: 1, kind: "op stuck", process: "running", op: "conv2d", silent_seconds: 30, step: null, ops_done: 9, loop_seconds: 30, threads: [], stack: [] })))
     assert.lengthOf(lines, 1)
     printer.close()
   })

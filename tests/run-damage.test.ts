@@ -17,6 +17,8 @@ it("a checkpoint whose file is no safetensors any more is put aside, and the one
   const { stderr } = await place.done(place.runWords("altered", ...words, "7"))
   assert.match(stderr, /quarantined +step 6/)
   assert.match(stderr, /resumed from step 3/, stderr)
+  const saves = (await place.events("altered")).filter((event) => event.type === "snapshot.taken").map(({ reason, step }) => `${step} ${reason}`)
+  assert.include(saves, "4 asked for", "another good checkpoint is not waited for")
 })
 
 it("an unreadable held-out image is left out of the figures, and told of once", async () => {

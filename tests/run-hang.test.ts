@@ -40,6 +40,7 @@ it("a loop that never ends, a native call that never returns, a stopped process:
   assert.match(loop.process, /^running/)
   assert.isAtLeast(loop.loop_seconds ?? 0, 4)
   assert.isAbove(loop.ops_done ?? 0, 1000)
+  assert.match(loop.stack.join("\n"), /actors\/fault-points\.ts:\d+/)
 
   const call = await assertOneHang("block", blocked.code, blocked.stderr)
   assert.deepInclude(call, { kind: "op stuck", op: "block", step: call.step })

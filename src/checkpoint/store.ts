@@ -40,8 +40,10 @@ export interface LoadPlan {
 
 export interface Found {
   readonly plan: LoadPlan | null
-  /** Damaged ones that were newer than the plan, and those that could not be read, which lie where they were. With no plan and some of these, a run must not start from nothing unasked. */
+  /** Damaged ones that were newer than the plan. With no plan and some of these, a run must not start from nothing unasked. */
   readonly quarantined: ReadonlyArray<Quarantine.Quarantined>
+  /** Newer ones that the disk did not give (EIO), asked several times: they may be whole, and lie where they were. */
+  readonly unread: ReadonlyArray<Quarantine.Quarantined>
 }
 
 export interface Pruned {
@@ -185,22 +187,29 @@ export interface NewestOptions {
   readonly passedOver?: ReadonlySet<string>
 }
 
+/** A disk that gives nothing now may be one that is being reset, or that reads the block the second time. */
+const readAgain = ["200 millis", "800 millis"] as const
+
 /**
- * The newest checkpoint that verifies, in any of several directories. Damaged ones on the way are moved aside, those that cannot be read
- * now are passed over. A directory that cannot be read (its disk is gone) does not hide the others; but where none has a checkpoint, its
+ * The newest checkpoint that verifies, in any of several directories. Damaged ones on the way are moved aside, those that the disk does not
+ * give within a second are passed over. A directory that cannot be read (its disk is gone) does not hide the others; but where none has a checkpoint, its
  * error is the answer: to begin anew would bury it.
  */
 export const newestOf = Effect.fnUntraced(function*(stores: ReadonlyArray<Store>, options: NewestOptions = {}): Effect.fn.Return<Found, StorageError> {
   const quarantined: Array<Quarantine.Quarantined> = []
+  const unread: Array<Quarantine.Quarantined> = []
   const [lists, unreadable] = yield* Effect.partition(stores, (store) => Effect.map(store.list, (entries) => entries.map((entry) => ({ store, ...entry }))))
   for (const { store, step, path } of lists.flat().sort((a, b) => b.step - a.step)) {
     if (options.passedOver?.has(path) === true) continue
-    const { ok, manifest, problems, unread } = yield* store.verify(step, options)
-    if (ok && manifest !== null) return { plan: { step, path, manifest, state: yield* readState(path) }, quarantined }
-    const reason = problems.map(problemLine).join("\n")
+    let found = yield* store.verify(step, options)
+    for (const wait of readAgain) if (found.unread) found = yield* Effect.delay(store.verify(step, options), wait)
+    const { ok, manifest, problems } = found
+    if (ok && manifest !== null) return { plan: { step, path, manifest, state: yield* readState(path) }, quarantined, unread }
+    const inPlace = { step, path, reason: problems.map(problemLine).join("\n") }
+    if (found.unread) unread.push(inPlace)
     // A disk that refuses the move (read-only) is no reason not to use the one before.
-    quarantined.push(unread ? { step, path, reason } : yield* store.quarantine(step, reason).pipe(Effect.orElseSucceed(() => ({ step, path, reason }))))
+    else quarantined.push(yield* store.quarantine(step, inPlace.reason).pipe(Effect.orElseSucceed(() => inPlace)))
   }
   const [failure] = unreadable
-  return failure === undefined ? { plan: null, quarantined } : yield* failure
+  return failure === undefined ? { plan: null, quarantined, unread } : yield* failure
 })

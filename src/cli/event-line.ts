@@ -38,8 +38,9 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
   "engine.exited": (e) => ["exited", some(
     `${e.signal ?? `code ${e.code ?? "unknown"}`}${e.step === null ? "" : ` at step ${count(e.step)}`}`, e.stderr.at(-1) ?? null
   )],
+  // logs of older versions have no stack
   "engine.hung": (e) => ["hung", some(
-    `${e.kind} for ${span(e.silent_seconds)}${e.step === null ? "" : ` at step ${count(e.step)}`}`, e.op !== null && `in ${e.op}`
+    `${e.kind} for ${span(e.silent_seconds)}${e.step === null ? "" : ` at step ${count(e.step)}`}`, e.op !== null ? `in ${e.op}` : e.stack?.[0] !== undefined && `in ${e.stack[0]}`
   )],
   "engine.stderr": (e) => ["says", e.line],
   "config.noted": (e) => ["noted", `${e.key}: ${e.note}`],
@@ -81,6 +82,7 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
   "checkpoint.scrubbed": () => null,
   "checkpoint.pruned": () => null,
   "checkpoint.quarantined": (e) => ["quarantined", `step ${count(e.step)}, ${e.reason}; kept at ${e.path}`],
+  "checkpoint.unread": (e) => ["not read", `step ${count(e.step)}, ${e.reason}; left at ${e.path}`],
   "checkpoint.loaded": (e) => ["loaded", `step ${count(e.step)}`],
   "checkpoint.leftovers_removed": (e) => ["removed", `${plural(e.paths.length, "unfinished checkpoint")}`],
   "feature_cache.used": (e) => ["cache", e.enabled ? some(`${count(e.hits)} latents found`, `${count(e.encoded)} encoded`, size(e.bytes)) : "off: no crop repeats"],
@@ -101,5 +103,5 @@ export const eventLine = (event: Event, time: string, paint: Paint): string | nu
   const said = (words[event.type] as ((event: Event) => Words | null) | undefined)?.(event)
   if (!said) return null
   const actor = event.type === "supervisor.child_down" ? event.offender : event.actor
-  return lineOf({ actor, level: event.level, verb: said[0], detail: harmless(said[1]) }, time, paint)
+  return lineOf({ actor: harmless(actor), level: event.level, verb: said[0], detail: harmless(said[1]) }, time, paint)
 }

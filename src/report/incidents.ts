@@ -59,7 +59,7 @@ export const makeIncidents = () => {
   const begun = new Map<string, { at: string; step: number }>()
   /** Incidents whose outcome is still to come. */
   let down: Array<Draft> = []
-  let disk: Draft | null = null, paused: Draft | null = null, quarantined: Draft | null = null, stop: Draft | null = null
+  let disk: Draft | null = null, paused: Draft | null = null, passedOver: Draft | null = null, stop: Draft | null = null
   /** Why the engine went down, in its own words: the supervisor's decision follows. */
   let cause = "", causeStep: number | null = null
 
@@ -162,10 +162,11 @@ export const makeIncidents = () => {
           disk = null
         }
         break
-      case "checkpoint.quarantined": quarantined = add(event, { kind: "checkpoint", what: firstLine(string(event, "reason")), done: "quarantined it and took the one before" }); break
+      case "checkpoint.quarantined": passedOver = add(event, { kind: "checkpoint", what: firstLine(string(event, "reason")), done: "quarantined it and took the one before" }); break
+      case "checkpoint.unread": passedOver = add(event, { kind: "checkpoint", what: firstLine(string(event, "reason")), done: "left it where it is and took the one before" }); break
       case "checkpoint.loaded":
-        if (quarantined !== null) settle(quarantined, event, `loaded step ${count(step ?? 0)}`)
-        quarantined = null
+        if (passedOver !== null) settle(passedOver, event, `loaded step ${count(step ?? 0)}`)
+        passedOver = null
         break
       case "train.paused": paused = add(event, { kind: "stop", what: `paused: ${string(event, "reason") ?? "n/a"}`, done: "waits" }); break
       case "train.resumed":
