@@ -77,7 +77,7 @@ const run = async (request: ReconstructionRequest, userDevice: string, progress:
   }
 }
 
-const closing = (output: string, result: Reconstructed, values: ReconstructInput["values"]): ReadonlyArray<string> => [
+const closing = (result: Reconstructed, values: ReconstructInput["values"]): ReadonlyArray<string> => [
   [
     `${count(result.written)} images of ${result.size} pixels in ${span(result.seconds)}${result.written === 0 ? "" : ` (${figure(result.written / result.seconds)} img/s)`}`,
     ...(result.kept === 0 ? [] : [`${count(result.kept)} were there already`]),
@@ -116,7 +116,7 @@ export const reconstruct = async ({ operands: [target = "", ...paths], values }:
   const stopped = last?.kind !== "done"
   if (values.json) terminal.out(JSON.stringify(document(output, found, values, last?.result ?? null, stopped ? signal : null)))
   else if (!stopped) terminal.out(output)
-  if (last !== null) for (const line of closing(output, last.result, values)) terminal.err(line)
+  if (last !== null) for (const line of closing(last.result, values)) terminal.err(line)
   if (stopped) {
     terminal.err(last === null ? "interrupted before it began" : `interrupted after ${count(last.result.written + last.result.kept)} of ${count(last.result.images)} images`)
     terminal.err("  = help: the same command goes on from there")
