@@ -4,7 +4,7 @@
  * A run of the tiny profile goes on while its engine is killed again and again, at moments spread over the steps; times are those of its event log.
  */
 import { spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -25,6 +25,20 @@ const settings = [
   "supervision.max_restarts=1000", "supervision.max_without_progress=1000", "supervision.within_seconds=1"
 ]
 
+/** Milliseconds until the kernel is done with a process that was just killed: it frees its memory first, and only then can anybody hear of its end. */
+const endOf = async (pid: number): Promise<number> => {
+  const killed = performance.now()
+  const isThere = () => {
+    try {
+      return readdirSync(`/proc/${pid}/task`).length > 1 || !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"))
+    } catch {
+      return false // its parent has taken note of it
+    }
+  }
+  while (isThere()) await sleep(1)
+  return performance.now() - killed
+}
+
 /** Kills the engine of one run so many times; milliseconds from each kill to what came of it. */
 const killAgainAndAgain = async (values: Values) => {
   const root = mkdtempSync(join(tmpdir(), "rae-recovery-"))
@@ -32,8 +46,8 @@ const killAgainAndAgain = async (values: Values) => {
   const run = spawn(join(checkout, "bin/rae"), words, {
     cwd: checkout, stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, RAE_RUNS_DIR: join(root, "runs"), XDG_CACHE_HOME: join(root, "cache") }
   })
-  const ended = new Promise<void>((done) => run.once("close", () => done()))
-  const noticed: Array<number> = [], up: Array<number> = [], stepped: Array<number> = [], lost: Array<number> = []
+  const closed = new Promise<void>((done) => run.once("close", () => done()))
+  const ended: Array<Promise<number>> = [], noticed: Array<number> = [], up: Array<number> = [], stepped: Array<number> = [], lost: Array<number> = []
   let killed: number | null = null, engine = 0, kills = 0
   try {
     for await (const record of followEvents(join(root, "runs", "recovery"), { after: 0, pollMillis: 5, signal: AbortSignal.timeout(540_000) })) {
@@ -52,13 +66,15 @@ const killAgainAndAgain = async (values: Values) => {
       await sleep(pause(kills++))
       killed = Date.now()
       process.kill(engine, "SIGKILL")
+      ended.push(endOf(engine))
     }
   } finally {
     run.kill("SIGTERM")
-    await ended
+    await closed
     rmSync(root, { recursive: true })
   }
-  return { noticed_ms: spread(noticed), engine_ready_ms: spread(up), next_step_ms: spread(stepped), lost_steps: spread(lost) }
+  const gone = await Promise.all(ended)
+  return { ended_ms: spread(gone), noticed_ms: spread(noticed), told_ms: spread(noticed.map((millis, kill) => millis - gone[kill]!)), engine_ready_ms: spread(up), next_step_ms: spread(stepped), lost_steps: spread(lost) }
 }
 
 export const run = async (values: Values): Promise<void> => {
@@ -67,7 +83,7 @@ export const run = async (values: Values): Promise<void> => {
   const figures = { ...kills, ...overhead }
   const line = (name: string, { count, median: middle, worst }: ReturnType<typeof spread>, unit: string) => `${name.padEnd(34)} ${middle.toFixed(0)} ${unit} (worst of ${count}: ${worst.toFixed(0)})`
   process.stdout.write(values.json ? `${JSON.stringify(figures)}\n` : [
-    line("death of the engine noticed after", kills.noticed_ms, "ms"), line("next engine ready after", kills.engine_ready_ms, "ms"),
+    line("death of the engine noticed after", kills.noticed_ms, "ms"), line("  of it, the kernel's for its end", kills.ended_ms, "ms"), line("  of it, from there to the log", kills.told_ms, "ms"), line("next engine ready after", kills.engine_ready_ms, "ms"),
     line("next training step done after", kills.next_step_ms, "ms"), line("steps done again", kills.lost_steps, "steps"),
     `${"an event, in the step's path".padEnd(34)} ${overhead.event_us.toFixed(1)} µs`,
     `${"supervision of a step".padEnd(34)} ${overhead.supervision_us.toFixed(0)} µs, ${(overhead.supervision_us / 100).toFixed(2)} % of a step of 10 ms`, ""
