@@ -116,6 +116,8 @@ export const trainer = Effect.fnUntraced(function*(options: Options) {
     const weights = yield* adopted("trainer", ema.ask.weights())
     // The evaluator's failure is its own: training goes on without the figure. A stop does not wait for it.
     const over = yield* options.evaluator.ask.evaluate(step, weights, () => !session.stopRequested).pipe(
+      // Started again after a fault of its own, it is asked once more: the run's last figures are those that its table shows.
+      Effect.retry({ times: 1, while: ({ _tag }) => _tag === "ActorDown" }),
       Effect.as(true),
       Effect.catch((error) => Effect.sync(() => {
         const cutOff = error._tag === "EvaluationCutOff"
