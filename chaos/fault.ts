@@ -58,6 +58,8 @@ export interface Scene {
 export interface Seen {
   readonly events: ReadonlyArray<StampedEvent>
   readonly shape: Shape
+  /** Whether this was the only fault: what another took down does not tell of this one. */
+  readonly alone: boolean
 }
 
 export interface Plan {

@@ -111,11 +111,12 @@ export const runTrial = async ({ kind, plans, trial }: TrialPlan, reference: Ref
       (events) => ({ events, unread: [] }),
       (error: unknown) => ({ events: [] as ReadonlyArray<StampedEvent>, unread: [`the event log cannot be read: ${error instanceof Error ? error.message : String(error)}`] })
     )
-    const missed = performed.includes("missed") || (plans.some(({ endsItself }) => endsItself) && starts === 1) || plans.some(({ struck }) => struck?.({ events, shape }) === false)
+    const seen = { events, shape, alone: plans.length === 1 }
+    const missed = performed.includes("missed") || (plans.some(({ endsItself }) => endsItself) && starts === 1) || plans.some(({ struck }) => struck?.(seen) === false)
     const problems = [
       ...performed.filter((each) => each instanceof Error).map(({ message }) => `the fault could not be made: ${message}`),
       ...ends, ...unread, ...(ends.length + unread.length > 0 ? [] : await complaintsAbout(stage.runDir, kind.ends === "equal" ? reference.fingerprint : null, events)),
-      ...(missed || unread.length > 0 ? [] : plans.flatMap(({ complaints }) => complaints?.({ events, shape }) ?? []))
+      ...(missed || unread.length > 0 ? [] : plans.flatMap(({ complaints }) => complaints?.(seen) ?? []))
     ]
     failed = problems.length > 0
     const steps = events.filter(isOf("train.step"))

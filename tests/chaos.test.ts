@@ -38,9 +38,9 @@ describe("a fault that did not strike", () => {
   const planned = (name: string) => planOf(1, 0, kinds.filter((kind) => kind.name === name), shape)!.plans[0]!
 
   it("is known by the absence of what it leads to", () => {
-    for (const name of ["actor-live", "enospc", "write-error"]) assert.isFalse(planned(name).struck?.({ events: [], shape }), name)
+    for (const name of ["actor-live", "enospc", "write-error"]) assert.isFalse(planned(name).struck?.({ events: [], shape, alone: true }), name)
     const dropped = { seq: 1, time: "2026-01-31T12:00:00.000Z", type: "log.dropped" } as unknown as StampedEvent
-    assert.isTrue(planned("enospc").struck?.({ events: [dropped], shape }))
+    assert.isTrue(planned("enospc").struck?.({ events: [dropped], shape, alone: true }))
   })
 
   it("is damage to a cache that holds nothing", () => {

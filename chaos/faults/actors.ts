@@ -14,7 +14,8 @@ const calls = {
 
 type Operations = Readonly<Record<string, keyof typeof calls>>
 
-const wentDown = ({ events }: Seen): ReadonlySet<string> => new Set(events.filter(isOf("supervisor.child_down")).map(({ offender }) => offender))
+/** At the end of a run, the evaluation that failed is all that tells of its actor. */
+const wentDown = ({ events }: Seen): ReadonlySet<string> => new Set(events.flatMap((event) => isOf("supervisor.child_down")(event) ? [event.offender] : isOf("eval.failed")(event) ? ["evaluator"] : []))
 
 const throws = (actor: EngineChild, name: string, operations: Operations): Fault => ({
   name: `actor-${name}`, says: `the actor ${actor} throws in an operation`, combines: true, ends: "equal",
@@ -25,9 +26,10 @@ const throws = (actor: EngineChild, name: string, operations: Operations): Fault
     const place = `${actor}.${operation}@${draw.whole(1, most)}`
     return {
       text: `${place} throws`, moment: { _tag: "FromStart" }, actorFaults: [place],
-      // How many saves there are hangs on the disk; every other call comes.
-      struck: (seen) => how !== "save" || wentDown(seen).has(actor),
+      // How many saves there are hangs on the disk; every other call comes, unless a second fault ends the process that counts them.
+      struck: (seen) => (how !== "save" && seen.alone) || wentDown(seen).has(actor),
       complaints: (seen) => {
+        if (!seen.alone) return []
         const down = wentDown(seen)
         // It may take the trainer, which waits for its answer, with it; the engine stays.
         return [...(down.has(actor) ? [] : [`${actor} did not go down`]), ...(down.has("engine") ? ["the engine went down with an actor"] : [])]
