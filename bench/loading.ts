@@ -38,7 +38,7 @@ const plain = (directory: string, { files }: Manifest): number => seconds(() => 
   if (weights.some(({ hash }, i) => hash !== hashes[i])) throw new Error(`${directory} has other bytes than its manifest says`)
 })
 
-/** The roles' memory and all that it is filled with; the frozen network below the discriminator is no part of a checkpoint. */
+/** The roles' memory, bf16 copies included, and all that it is filled with, as `Load` does it; the frozen network below the discriminator is no part of a checkpoint. */
 const load = (directory: string, manifest: Manifest, config: RunConfig): number => {
   const state = new TrainingState({ config, setup: setup(config, 1000), device: "cpu", statistics: null })
   const progress = Schema.decodeUnknownSync(Schema.toCodecJson(Progress))(JSON.parse(readFileSync(join(directory, "state.json"), "utf8")))
@@ -46,9 +46,9 @@ const load = (directory: string, manifest: Manifest, config: RunConfig): number 
   const decoder = decoderSpec(config.architecture.decoder)
   const roles = (): TrainedRoles => {
     const generator = state.buildGenerator(emptyWeights(decoder, "cpu"))
-    const averaged = emptyWeights(decoder, "cpu")
-    const ema = state.buildEma(averaged)
-    for (const weight of averaged.values()) weight.dispose()
+    const aliases = generator.weights()
+    const ema = state.buildEma(aliases)
+    for (const alias of aliases.values()) alias.dispose()
     return { generator, discriminator, ema }
   }
   return seconds(() => state.fill(roles(), directory, manifest, progress))
