@@ -12,7 +12,6 @@ import { attempt } from "../src/checkpoint/storage-errors.ts"
 import type { OptimizerFacts } from "../src/checkpoint/training-export.ts"
 import { openBytes } from "../src/checkpoint/weight-places.ts"
 import { defaultFeatureDir } from "../src/data/feature-cache.ts"
-import { InvalidTorchFile } from "../src/formats/torch-file.ts"
 import { readZip } from "../src/formats/zip.ts"
 import { openStores } from "./checkpoint-stores.ts"
 import { requireRoom } from "./disk-room.ts"
@@ -60,7 +59,7 @@ const read = (path: string, expected: ReadonlyArray<ExpectedTensor>) => Effect.t
     return { published, checksums }
   },
   catch: (cause) => cause instanceof NoTrainingState ? cause
-    : new FileUnreadable({ path, reason: cause instanceof InvalidTorchFile || cause instanceof Error ? cause.message : String(cause) })
+    : new FileUnreadable({ path, reason: cause instanceof Error ? cause.message : String(cause) })
 })
 
 const encodeProgress = Schema.encodeSync(Schema.toCodecJson(Progress))
