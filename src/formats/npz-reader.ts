@@ -68,14 +68,15 @@ const openArray = async (file: ByteSource, name: string, entry: ZipEntry): Promi
   await head.close()
   const itemBytes = shape.slice(1).reduce((product, size) => product * size, npyDtypes[dtype].bytes)
   const count = shape[0] ?? 1
+  // items without bytes may be said to be any number
+  const read = itemBytes === 0 ? 0 : count
   // products beyond 2^53 are not exact, and equal no size
   if (bytes + count * itemBytes !== entry.size) throw new InvalidNpy({ array: name, problem: `${dtype} [${shape.join(", ")}] takes ${count * itemBytes} bytes, got ${entry.size - bytes}` })
   async function* batches(items: number) {
     const cutter = new Cutter(entryPieces(file, entry))
     try {
       await cutter.take(bytes)
-      // items without bytes may be said to be any number
-      for (let at = 0; itemBytes > 0 && at < count; at += items) yield await cutter.take(Math.min(items, count - at) * itemBytes)
+      for (let at = 0; at < read; at += items) yield await cutter.take(Math.min(items, read - at) * itemBytes)
       await cutter.finish()
     } finally {
       await cutter.close()
