@@ -11,11 +11,9 @@ import sharp from "sharp"
 import type { RunConfig } from "../src/config/schema.ts"
 import type { ImageSource } from "../src/data/source.ts"
 import { reconstruct } from "../src/eval/autoencoder.ts"
-import { lpips } from "../src/eval/lpips.ts"
+import { Measurement } from "../src/eval/measurement.ts"
 import { picture } from "../src/eval/picture.ts"
-import { psnr } from "../src/eval/psnr.ts"
 import { type Originals, readOriginals } from "../src/eval/reconstruction.ts"
-import { ssim } from "../src/eval/ssim.ts"
 import { toImages } from "../src/models/image-space.ts"
 import type { LatentStatistics } from "../src/models/latent-statistics.ts"
 import { decoderSpec } from "../src/models/vit-decoder.ts"
@@ -89,12 +87,10 @@ export const evaluatorActor = (options: Options) => {
     return T.narrow(all, 0, 0, Math.min(samples, all.shape[0] ?? 0))
   }
 
-  const measure = (weights: ReadonlyMap<string, Tensor>, images: Tensor) => {
+  const measure = (measurement: Measurement, weights: ReadonlyMap<string, Tensor>, images: Tensor): Tensor => {
     const recon = reconstruct({ encoder, decoder: { config: config.architecture.decoder, weights }, statistics: options.statistics }, images)
-    return {
-      recon, psnr: sum(psnr(recon, images)), ssim: sum(ssim(recon, images)),
-      lpips: metrics.includes("lpips") ? sum(lpips(reconstruction.weights, recon, images)) : null
-    }
+    measurement.add(images, recon)
+    return recon
   }
 
   return actor({
@@ -108,21 +104,18 @@ export const evaluatorActor = (options: Options) => {
           const spec = decoderSpec(config.architecture.decoder)
           // Aliases: what needs no conversion is not copied.
           const working = yield* owned("evaluator", () => frozenWeights(spec, new Map([...weights].map(([name, weight]) => [name, detach(weight)] as const)), config.training.precision))
-          let totals = { psnr: 0, ssim: 0, lpips: 0 }
-          let measuredImages = 0
+          const measurement = new Measurement({ lpips: metrics.includes("lpips") ? reconstruction.weights : null, rfid: null })
           const shown: Array<{ readonly above: Tensor; readonly below: Tensor }> = []
           for (let start = 0; start < count; start += batchSize) {
-            if (!wanted()) return yield* new EvaluationCutOff({ images: measuredImages })
+            if (!wanted()) return yield* new EvaluationCutOff({ images: measurement.images })
             const taken = yield* Effect.tryPromise({ try: () => originals(start), catch: failed })
             if (taken.samples.length === 0) continue
-            measuredImages += taken.samples.length
             const images = yield* owned("evaluator", () => toImages(taken.pixels, taken.samples.length, size, options.device))
-            const measured = yield* Effect.try({ try: () => withOwner("evaluator", () => scope(() => measure(working, images))), catch: failed })
-            totals = { psnr: totals.psnr + measured.psnr, ssim: totals.ssim + measured.ssim, lpips: totals.lpips + (measured.lpips ?? 0) }
-            if (start < samples) shown.push({ above: images, below: measured.recon })
-            else for (const tensor of [images, measured.recon]) tensor.dispose()
+            const recon = yield* Effect.try({ try: () => withOwner("evaluator", () => scope(() => measure(measurement, working, images))), catch: failed })
+            if (start < samples) shown.push({ above: images, below: recon })
+            else for (const tensor of [images, recon]) tensor.dispose()
           }
-          if (measuredImages === 0) return yield* new EvaluationFailed({ reason: `none of ${count} held-out images can be read` })
+          if (measurement.images === 0) return yield* new EvaluationFailed({ reason: `none of ${count} held-out images can be read` })
           const path = shown.length === 0 ? null : yield* Effect.tryPromise({
             try: () => {
               const [above, below] = withOwner("evaluator", () => [firstSamples(shown.map((pair) => pair.above)), firstSamples(shown.map((pair) => pair.below))] as const)
@@ -130,15 +123,11 @@ export const evaluatorActor = (options: Options) => {
             },
             catch: failed
           })
+          const { images, lpips, psnr, ssim } = measurement.figures()
           yield* reclaimed("evaluator")
-          emit(event("eval.finished", run, {
-            step, images: measuredImages, psnr: totals.psnr / measuredImages, ssim: totals.ssim / measuredImages, lpips: metrics.includes("lpips") ? totals.lpips / measuredImages : null,
-            seconds: (performance.now() - started) / 1000, picture: path
-          }))
+          emit(event("eval.finished", run, { step, images, psnr, ssim, lpips, seconds: (performance.now() - started) / 1000, picture: path }))
         }, Effect.tapError(() => reclaimed("evaluator")))
       })
     })
   })
 }
-
-const sum = (values: ReadonlyArray<number>): number => values.reduce((total, value) => total + value, 0)

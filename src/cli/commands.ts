@@ -2,6 +2,7 @@
 import { list, moment, oneOf, text, toggle, whole, type Parsed } from "./arguments.ts"
 import { command, jsonFlag, oneRun, runsDir, type Command, type Group } from "./command.ts"
 import { checkpointCommands } from "./checkpoint-commands.ts"
+import { evalCommand } from "./eval-command.ts"
 import { checkCommand, machineCommands } from "./machine-commands.ts"
 import { reconstructCommand } from "./reconstruct-command.ts"
 import { runsCommands } from "./runs-commands.ts"
@@ -109,6 +110,7 @@ export const commands: ReadonlyArray<Command | Group> = [
   }),
   checkpointCommands,
   reconstructCommand,
+  evalCommand,
   statsCommand,
   ...machineCommands
 ]

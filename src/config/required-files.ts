@@ -27,6 +27,7 @@ const published = {
   },
   vgg: "https://download.pytorch.org/models/vgg16-397923af.pth, or https://huggingface.co/timm/vgg16.tv_in1k (model.safetensors)",
   lpips: "https://github.com/richzhang/PerceptualSimilarity (lpips/weights/v0.1/vgg.pth)",
+  inception: "https://github.com/mseitzer/pytorch-fid/releases (fid_weights, pt_inception-2015-12-05-6726825d.pth), or https://github.com/toshas/torch-fidelity/releases (v0.2.0, weights-inception-2015-12-05-6726825d.pth)",
   decoder: "https://huggingface.co/nyu-visionx/RAE-collections",
   stats: "https://huggingface.co/nyu-visionx/RAE-collections"
 } as const
@@ -42,11 +43,14 @@ const usualNames = {
   lpips: ["models/lpips/vgg.pth", "models/lpips/vgg_lin.safetensors"]
 } as const
 
-/** Where torchvision puts what it fetches. */
-const torchHub = (): string => join(process.env["TORCH_HOME"] || join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "torch"), "hub/checkpoints/vgg16-397923af.pth")
+/** Both programs that publish it put the same bytes under names of their own. */
+const inceptionNames = ["pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth"]
+
+/** Where torchvision and its like put what they fetch. */
+const torchHub = (name: string): string => join(process.env["TORCH_HOME"] || join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "torch"), "hub/checkpoints", name)
 
 export const requiredFiles = (config: RunConfig): ReadonlyArray<RequiredFile> => {
-  const { stage_1: { ckpt, params }, weights: { models_dir: modelsDir, source } } = config
+  const { eval: evaluation, stage_1: { ckpt, params }, weights: { models_dir: modelsDir, source } } = config
   /** A path that is not set still has a place of its own, so that the message can name it. */
   const fileAt = (key: string, what: string, named: string | null, usual: ReadonlyArray<string>, where: string): RequiredFile => {
     const names = named === null ? usual : [named]
@@ -59,7 +63,10 @@ export const requiredFiles = (config: RunConfig): ReadonlyArray<RequiredFile> =>
       : [fileAt("stage_1.params.pretrained_decoder_path", "decoder weights", params.pretrained_decoder_path, [], published.decoder)]),
     ...(params.normalization_stat_path === null ? [] : [fileAt("stage_1.params.normalization_stat_path", "latent statistics", params.normalization_stat_path, [], published.stats)])
   ]
-  if (source === "random") return started
+  const measuring = evaluation.metrics.includes("rfid")
+    ? [fileAt("eval.metrics", "Inception network of rFID", null, [...inceptionNames.map((name) => `models/inception/${name}`), ...inceptionNames.map(torchHub)], published.inception)] : []
+  // it measures and trains nothing: where it is there, runs of random weights are measured with it too
+  if (source === "random") return [...started, ...measuring.filter(({ path }) => existsSync(path))]
   const { arch } = config.gan.disc
   const encoder = encoderDirectory(params)
   return [
@@ -68,9 +75,10 @@ export const requiredFiles = (config: RunConfig): ReadonlyArray<RequiredFile> =>
       published: `https://huggingface.co/${encoder.path} (config.json, preprocessor_config.json, model.safetensors)`
     },
     fileAt("gan.disc.arch.dino_ckpt_path", "DINO network of the discriminator", arch.dino_ckpt_path, usualNames.dino[arch.recipe], published.dino[arch.recipe]),
-    fileAt("lpips.vgg_path", "VGG16 of LPIPS", config.lpips.vgg_path, [...usualNames.vgg, torchHub()], published.vgg),
+    fileAt("lpips.vgg_path", "VGG16 of LPIPS", config.lpips.vgg_path, [...usualNames.vgg, torchHub("vgg16-397923af.pth")], published.vgg),
     fileAt("lpips.lin_path", "linear layers of LPIPS", config.lpips.lin_path, usualNames.lpips, published.lpips),
-    ...started
+    ...started,
+    ...measuring
   ]
 }
 
