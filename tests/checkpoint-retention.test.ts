@@ -79,6 +79,19 @@ describe("retention", () => {
     assert.deepStrictEqual(yield* steps(store), [10, 30, 40])
   })))
 
+  it.live("takes up again what it was refused in the middle of", () => inStore({ keep_last: 2, keep_every: null }, Effect.fnUntraced(function*({ directory }) {
+    let refusals = 1
+    const refusing: Hit = async (name) => {
+      if (name === "prune.between" && refusals-- > 0) throw Object.assign(new Error("refused"), { code: "EROFS" })
+    }
+    const store = yield* open({ directory, retention: { keep_last: 2, keep_every: null } }).pipe(Effect.provideService(Failpoints, refusing))
+    for (const step of [10, 20, 30]) yield* save(store, step)
+    assert.strictEqual((yield* Effect.flip(store.prune)).errno, "EROFS")
+    assert.deepStrictEqual(readdirSync(directory).filter((name) => name.startsWith(".")), [".pruned-step-000000010"])
+    assert.deepStrictEqual((yield* store.prune).removed, [])
+    assert.deepStrictEqual(readdirSync(directory).filter((name) => name.startsWith(".")), [])
+  })))
+
   it.live("removes nothing by marks that it cannot read", () => inStore({ keep_last: 2, keep_every: null }, Effect.fnUntraced(function*(store) {
     for (const step of [1, 2, 3]) yield* save(store, step)
     writeFileSync(join(store.directory, "marks.json"), "{\"pinned\":[1")

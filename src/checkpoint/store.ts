@@ -115,16 +115,20 @@ export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       await hit("prune.after")
     })
 
-  /** An earlier one of a step that is there: kept while the name of the later was not durable, which a commit after it was. */
-  const dropReplaced = attempt("remove", directory, async () => {
+  /**
+   * What an earlier pruning was refused in the middle of, and an earlier checkpoint of a step that is there: kept while the name of the
+   * later was not durable, which a commit after it was.
+   */
+  const dropDoomed = attempt("remove", directory, async () => {
     const names = await readdir(directory)
     for (const name of names) {
-      if (name.startsWith(replacedPrefix) && names.includes(name.slice(replacedPrefix.length))) await rm(join(directory, name), { recursive: true, force: true })
+      const replaced = name.startsWith(replacedPrefix) && names.includes(name.slice(replacedPrefix.length))
+      if (replaced || name.startsWith(prunedPrefix)) await rm(join(directory, name), { recursive: true, force: true })
     }
   })
 
   const prune = Effect.gen(function*() {
-    yield* dropReplaced
+    yield* dropDoomed
     const marks = yield* readMarks(directory)
     const newestFirst = (yield* list).map(({ step }) => step).reverse()
     const good: Array<number> = []
