@@ -42,7 +42,13 @@ for (const shell of ["zsh", "fish"]) {
     const completing = await script(shell)
     assert.deepStrictEqual(every.filter((name) => !completing.includes(name)), [])
     if (spawnSync(shell, ["--version"]).error !== undefined) return console.log(`no ${shell} here: its syntax is not checked`)
-    const { status, stderr } = spawnSync(shell, ["-n", "/dev/stdin"], { input: completing, encoding: "utf8" })
-    assert.deepStrictEqual([status, stderr], [0, ""])
+    const dir = mkdtempSync(join(tmpdir(), "rae-completion-"))
+    try {
+      writeFileSync(join(dir, "script"), completing)
+      const { status, stderr } = spawnSync(shell, ["-n", join(dir, "script")], { encoding: "utf8" })
+      assert.deepStrictEqual([status, stderr], [0, ""])
+    } finally {
+      rmSync(dir, { recursive: true })
+    }
   })
 }
