@@ -1,10 +1,9 @@
 /** `rae eval`: the evaluator's figures again, rFID against the images and their moments, and wrong input that leaves nothing. */
 import { assert, beforeAll, describe, it } from "vitest"
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import sharp from "sharp"
-import { splitHeldOut } from "../src/data/held-out.ts"
 import { assertDocument } from "./cli-json-shapes.ts"
 import { makeWorkplace } from "./rae-processes.ts"
 
@@ -37,21 +36,19 @@ const evaluate = async (...words: ReadonlyArray<string>) => {
 beforeAll(async () => {
   for (let i = 0; i < 8; i++) place.write(`images/${String(i).padStart(2, "0")}.png`, await png(i))
   for (let i = 0; i < 5; i++) place.write(`val/${i}.png`, await png(20 + i))
-  await place.done(["run", place.small, "--name", "photos", "--data", images, "--set", "eval.images=8"])
+  await place.done(["run", place.small, "--name", "photos", "--data", images, "--set", `eval.data_path=${val}`, "--set", "eval.metrics=[psnr,ssim,lpips,rfid]", "--set", "eval.images=8"])
 }, 120_000)
 
 describe("rae eval", () => {
   it("measures what the evaluator measured at the run's last step", async () => {
-    const held = splitHeldOut(readdirSync(images).toSorted()).heldOut
-    mkdirSync(join(place.root, "held"))
-    for (const name of held) writeFileSync(join(place.root, "held", name), readFileSync(join(images, name)))
-    const finished = await place.seen("photos", "eval.finished")
-    const { document } = await evaluate("photos", "--data", join(place.root, "held"), "--metrics", "psnr,ssim,lpips", "--batch", "2")
-    assert.deepStrictEqual([document.from, document.images, document.unreadable, document.reference], [{ name: "photos", step: finished.step, weights: "ema" }, held.length, [], null])
-    assert.deepStrictEqual({ ...document.metrics }, { psnr: finished.psnr, ssim: finished.ssim, lpips: finished.lpips, rfid: null })
-    assert.deepStrictEqual(document.random_weights, ["encoder", "lpips"])
-    const live = await evaluate("photos", "--data", join(place.root, "held"), "--metrics", "psnr", "--weights", "model")
-    assert.strictEqual(live.document.from.weights, "model")
+    const { lpips, psnr, rfid, ssim, step } = await place.seen("photos", "eval.finished")
+    const { document } = await evaluate("photos", "--batch", "2")
+    assert.deepStrictEqual([document.from, document.images, document.unreadable], [{ name: "photos", step, weights: "ema" }, 5, []])
+    assert.deepStrictEqual<unknown>(document.metrics, { psnr, ssim, lpips, rfid })
+    assert.deepStrictEqual(document.reference, { path: null, images: 5 })
+    assert.deepStrictEqual(document.random_weights, ["encoder", "lpips", "inception"])
+    const live = await evaluate("photos", "--metrics", "psnr", "--weights", "model")
+    assert.deepStrictEqual([live.document.from.weights, live.document.metrics.rfid, live.document.reference], ["model", null, null])
     assert.notStrictEqual(live.document.metrics.psnr, document.metrics.psnr)
   })
 
@@ -92,7 +89,7 @@ describe("wrong input to rae eval", () => {
 
   it("of the command line is refused before anything is loaded", async () => {
     await refuses(["photos", "--data", val, "--metrics", "psnr,sssim"], /unknown metric `sssim`/, /did you mean `ssim`/)
-    await refuses(["photos", "--metrics", "psnr"], /no images to evaluate on/, /--data DIR/)
+    await refuses([place.small, "--profile", "tiny", "--metrics", "psnr"], /no images to evaluate on/, /--data DIR/)
     await refuses([...rfid, "--reference", join(place.root, "nowhere.npz")], /no reference .*nowhere\.npz: neither a file nor a folder/)
     await refuses(["photos", "--data", val, "--metrics", "psnr", "--reference", val], /--reference goes with the metric rfid/)
     await refuses([...rfid, "--save-moments", join(place.root, "no/where.npz")], /no folder .*no to write/)

@@ -89,7 +89,7 @@ describe("keys", () => {
         --> run.yaml:7:19
          |   metrics: [psnr, fid]
          |                   ^^^
-         = help: \`metrics\`: what is measured; \`rfid\` is noted and not measured during training
+         = help: \`metrics\`: what is measured; \`rfid\` wants the weights of Inception (docs/weights.md)
       "
     `))
   it("out of range", async () =>

@@ -113,7 +113,7 @@ describe("published configurations", () => {
     assert.deepStrictEqual([trained.scheduler, disc.scheduler].map(({ type, base_lr, final_lr, warmup_epochs, decay_end_epoch, warmup_from_zero }) => [type, base_lr, final_lr, warmup_epochs, decay_end_epoch, warmup_from_zero]),
       [["cosine", 2e-4, 2e-5, 1, 16, true], ["cosine", 2e-4, 2e-5, 1, 16, true]])
     assert.deepStrictEqual([loss.disc_start, loss.disc_upd_start, loss.lpips_start, loss.disc_weight, disc.arch.key_depths], [8, 6, 0, 0.75, [2, 5, 8, 11]])
-    assert.deepStrictEqual(notesOn([config, config]).map(({ key }) => key), ["eval.eval_model", "eval.metrics", "eval.reference_npz_path", "training.sample_every"])
+    assert.deepStrictEqual(notesOn([config, config]).map(({ key }) => key), ["eval.eval_model", "eval.reference_npz_path", "training.sample_every"])
     assert.deepStrictEqual(notesOn([await configOf(pretrained(published.MAE))]), [])
   })
 
@@ -126,7 +126,8 @@ describe("published configurations", () => {
     const paths = (await Promise.all([training, pretrained(published.SigLIP2)].map((text) => configOf(text)))).map((config) =>
       requiredFiles(config).map(({ path }) => path.slice(path.lastIndexOf("/models/") + 8)))
     assert.deepStrictEqual(paths, [
-      ["facebook/dinov2-with-registers-base/model.safetensors", "discs/dino_vit_small_patch8_224.pth", "lpips/vgg16-397923af.pth", "lpips/vgg.pth"],
+      ["facebook/dinov2-with-registers-base/model.safetensors", "discs/dino_vit_small_patch8_224.pth", "lpips/vgg16-397923af.pth", "lpips/vgg.pth",
+        "inception/pt_inception-2015-12-05-6726825d.pth"],
       ["google/siglip2-base-patch16-256/model.safetensors", "discs/dino_vit_small_patch8_224.pth", "lpips/vgg16-397923af.pth", "lpips/vgg.pth",
         "decoders/siglip2/base_p16_i256/ViTXL_n08/model.pt", "stats/siglip2/base_p16_i256/ImageNet1k/stat.pt"]
     ])

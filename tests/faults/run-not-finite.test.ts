@@ -2,7 +2,7 @@
 import { assert, it } from "vitest"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { makeWorkplace } from "./rae-processes.ts"
+import { makeWorkplace } from "../rae-processes.ts"
 
 const place = makeWorkplace()
 const passedOver = async (name: string) => (await place.events(name)).filter((event) => event.type === "train.not_finite").map(({ rolled_back_to, step, what }) => ({ step, what, rolled_back_to }))

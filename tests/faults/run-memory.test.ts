@@ -1,6 +1,6 @@
 /** Too little memory: fewer images at a time, the same results but for rounding; found by the dry step, or in the middle of a step. */
 import { assert, beforeAll, it } from "vitest"
-import { makeWorkplace } from "./rae-processes.ts"
+import { makeWorkplace } from "../rae-processes.ts"
 
 const place = makeWorkplace()
 /** Batches of eight at once, three steps. */

@@ -1,6 +1,6 @@
 /** What a stop waits for, and for how long. */
 import { assert, it } from "vitest"
-import { makeWorkplace } from "./rae-processes.ts"
+import { makeWorkplace } from "../rae-processes.ts"
 
 const place = makeWorkplace()
 

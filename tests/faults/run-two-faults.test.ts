@@ -2,8 +2,8 @@
 import { assert, it } from "vitest"
 import { closeSync, openSync, readdirSync, writeSync } from "node:fs"
 import { join } from "node:path"
-import type { RunJson } from "../actors/run-json.ts"
-import { eventually, makeWorkplace } from "./rae-processes.ts"
+import type { RunJson } from "../../actors/run-json.ts"
+import { eventually, makeWorkplace } from "../rae-processes.ts"
 
 const place = makeWorkplace()
 const stepsOf = async (name: string, run: string) => (await place.events(name)).filter((event) => event.type === "train.step" && event.run === run).map((event) => event.type === "train.step" ? event.step : 0)

@@ -3,7 +3,7 @@ import { assert, it } from "vitest"
 import { closeSync, openSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import sharp from "sharp"
-import { makeWorkplace } from "./rae-processes.ts"
+import { makeWorkplace } from "../rae-processes.ts"
 
 const place = makeWorkplace()
 

@@ -2,9 +2,9 @@
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { existsSync, mkdirSync, rmSync, statfsSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { type SmallDisk, smallDisk } from "./checkpoint-tmpfs.ts"
-import { ext4Disk, whyNoDisk } from "./disk-images.ts"
-import { eventually, makeWorkplace } from "./rae-processes.ts"
+import { type SmallDisk, smallDisk } from "../checkpoint-tmpfs.ts"
+import { ext4Disk, whyNoDisk } from "../disk-images.ts"
+import { eventually, makeWorkplace } from "../rae-processes.ts"
 
 const MiB = 2 ** 20
 const why = whyNoDisk()

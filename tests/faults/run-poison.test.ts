@@ -1,6 +1,6 @@
 /** The same fault at the same step, again and again: no endless loop, an exit code of its own, and a diagnosis. */
 import { assert, it } from "vitest"
-import { makeWorkplace } from "./rae-processes.ts"
+import { makeWorkplace } from "../rae-processes.ts"
 
 const place = makeWorkplace()
 const words = ["--set", "supervision.max_without_progress=1"]

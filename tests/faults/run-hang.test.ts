@@ -3,7 +3,7 @@
  * is in the log before it is killed, and the run ends with the bits of one that nobody disturbed.
  */
 import { assert, beforeAll, it } from "vitest"
-import { makeWorkplace } from "./rae-processes.ts"
+import { makeWorkplace } from "../rae-processes.ts"
 
 const place = makeWorkplace()
 /** Of a run of 12 steps with checkpoints at 3, 6 and 9: the engine that goes on has not as many calls left, so it hangs once. */

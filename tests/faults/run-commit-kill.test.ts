@@ -2,13 +2,13 @@
  * Every failpoint of the commit protocol × SIGKILL of the engine and of the supervisor, with real processes: the save is held at the point,
  * the victim is killed there, and the run ends equal to one that nobody disturbed, with nothing left over.
  *
- * A few of the table here; `RAE_COMMIT_KILLS=all npm test -- tests/run-commit-kill.test.ts` takes all 32.
+ * A few of the table here; `RAE_COMMIT_KILLS=all npm test -- tests/faults/run-commit-kill.test.ts` takes all 32.
  */
 import { assert, beforeAll, describe, it } from "vitest"
 import { existsSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import { names } from "../src/checkpoint/failpoints.ts"
-import { eventually, isAlive, makeWorkplace } from "./rae-processes.ts"
+import { names } from "../../src/checkpoint/failpoints.ts"
+import { eventually, isAlive, makeWorkplace } from "../rae-processes.ts"
 
 const place = makeWorkplace()
 /** Training waits for each save, so that there are four, and the run is not over before the second is held. */

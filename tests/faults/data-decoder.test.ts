@@ -4,17 +4,17 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setImmediate as turn } from "node:timers/promises"
-import { CorruptSample } from "../src/data/corrupt-sample.ts"
-import { patienceMillis } from "../src/data/sample-decoder.ts"
-import { makeSample, type SampleJob } from "../src/data/sample-job.ts"
-import { samplePool } from "../src/data/sample-pool.ts"
+import { CorruptSample } from "../../src/data/corrupt-sample.ts"
+import { patienceMillis } from "../../src/data/sample-decoder.ts"
+import { makeSample, type SampleJob } from "../../src/data/sample-job.ts"
+import { samplePool } from "../../src/data/sample-pool.ts"
 
 const root = mkdtempSync(join(tmpdir(), "rae-decoder-"))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 beforeEach(() => { vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] }) })
 afterEach(() => { vi.useRealTimers() })
 
-const entry = join(import.meta.dirname, "crashing-decoder.ts")
+const entry = join(import.meta.dirname, "../crashing-decoder.ts")
 const job = (index: number, path: string): SampleJob => ({ kind: "drawing", index, path, size: 8, epoch: 0, draws: { seed: 1, cropsPerImage: null } })
 const rejection = (promise: Promise<unknown>) => promise.then(() => assert.fail("should reject"), (cause: unknown) => cause)
 const read = (path: string): string => {

@@ -4,13 +4,13 @@ import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
-import { make as event } from "../actors/events.ts"
-import type { StampedEvent } from "../actors/journal.ts"
-import { recorded } from "../chaos/campaign.ts"
-import type { Scene, Shape } from "../chaos/fault.ts"
-import { kinds, planOf } from "../chaos/faults/all.ts"
-import { differences, lossesOf, stepKey } from "../chaos/fingerprint.ts"
-import { Over } from "../chaos/watch.ts"
+import { make as event } from "../../actors/events.ts"
+import type { StampedEvent } from "../../actors/journal.ts"
+import { recorded } from "../../chaos/campaign.ts"
+import type { Scene, Shape } from "../../chaos/fault.ts"
+import { kinds, planOf } from "../../chaos/faults/all.ts"
+import { differences, lossesOf, stepKey } from "../../chaos/fingerprint.ts"
+import { Over } from "../../chaos/watch.ts"
 
 const steps = Array.from({ length: 24 }, (_, i) => ({ variant: "", step: i + 1 }))
 const shape: Shape = {
@@ -83,7 +83,7 @@ describe("a campaign", () => {
   const chaos = (...words: ReadonlyArray<string>) => {
     const dir = mkdtempSync(join(tmpdir(), "rae-chaos-test-"))
     try {
-      return spawnSync(process.execPath, [resolve(import.meta.dirname, "../chaos/main.ts"), "--dir", dir, ...words], { encoding: "utf8", env: { ...process.env, OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1" } })
+      return spawnSync(process.execPath, [resolve(import.meta.dirname, "../../chaos/main.ts"), "--dir", dir, ...words], { encoding: "utf8", env: { ...process.env, OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1" } })
     } finally {
       rmSync(dir, { recursive: true, maxRetries: 5, retryDelay: 100 })
     }

@@ -1,8 +1,8 @@
 /** An actor throws in the real tree: what restarts with it, what does not, and that the run ends with the bits of one in which none did. */
 import { assert, beforeAll, it } from "vitest"
-import type { Status } from "../actors/status.ts"
-import { askControl } from "../src/runtime/control-client.ts"
-import { isAlive, makeWorkplace } from "./rae-processes.ts"
+import type { Status } from "../../actors/status.ts"
+import { askControl } from "../../src/runtime/control-client.ts"
+import { isAlive, makeWorkplace } from "../rae-processes.ts"
 
 const place = makeWorkplace()
 const words = ["--set", "eval.eval_interval=6", "--set", "feature_cache.mode=on"]
