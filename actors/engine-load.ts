@@ -26,6 +26,7 @@ import { FrozenEncoder } from "../src/train/frozen-encoder.ts"
 import { ReconstructionLoss } from "../src/train/reconstruction-loss.ts"
 import { trainStep } from "../src/train/step.ts"
 import * as Protocol from "./engine-protocol.ts"
+import { inceptionFiles, loadInception } from "./inception-weights.ts"
 import { type ImageSources, openSources } from "./image-sources.ts"
 import { isOutOfMemory } from "./ownership.ts"
 import { beginning } from "./progress.ts"
@@ -97,6 +98,8 @@ export const makeFrozen = (config: RunConfig, device: Device): Frozen => withOwn
   const encoderWeights = initialWeights(encoderSpec(architecture.encoder), filesOf(config, "stage_1.params.encoder"), seed, device)
   const lpipsWeights = initialWeights(lpipsSpec(architecture.vgg), filesOf(config, "lpips."), seed, device)
   const statistics = readStatistics(config, device)
+  // what an evaluation would find out hours later
+  if (inceptionFiles(config).length > 0) loadInception(config, "cpu").dispose()
   const hashes = {
     encoder: hashWeights(encoderWeights), lpips: hashWeights(lpipsWeights),
     ...(statistics === null ? {} : { statistics: hashWeights(new Map(Object.entries(statistics))) })

@@ -9,13 +9,13 @@ import { listImageFolder } from "../src/data/image-folder.ts"
 import { samplePool } from "../src/data/sample-pool.ts"
 import { type Instruments, Measurement } from "../src/eval/measurement.ts"
 import { reconstructions } from "../src/eval/reconstruction.ts"
-import { Inception, inceptionSpec } from "../src/models/inception.ts"
 import { lpipsSpec } from "../src/models/lpips.ts"
 import { frozenWeights } from "../src/nn/working-copies.ts"
 import { requireDevice } from "../src/tensor/device.ts"
 import { dieWithParent } from "../src/tensor/heartbeat.ts"
 import { loadAutoencoder } from "./autoencoder.ts"
 import type { Evaluated, EvaluationLine, EvaluationRequest } from "./evaluation-request.ts"
+import { loadInception } from "./inception-weights.ts"
 import { failureOf, Refused } from "./process-failure.ts"
 import { momentsOfReference, openReference, type ReferenceMoments, writeMoments } from "./reference-moments.ts"
 import { filesOf, initialWeights } from "./role-weights.ts"
@@ -43,7 +43,7 @@ const work = async (request: EvaluationRequest): Promise<Evaluated> => {
   const opened = measured("rfid") && reference.kind !== "own" ? await openReference(reference, size, make, device) : null
 
   const autoencoder = loadAutoencoder(wanted, device)
-  const inception = measured("rfid") ? new Inception(initialWeights(inceptionSpec(), request.inception === null ? [] : [request.inception], seed, device)) : null
+  const inception = measured("rfid") ? loadInception(config, device, request.inception === null ? [] : [request.inception]) : null
   const lpips = measured("lpips") ? frozenWeights(lpipsSpec(config.architecture.vgg), initialWeights(lpipsSpec(config.architecture.vgg), filesOf(config, "lpips."), seed, device), "fp32") : null
 
   const started = performance.now()

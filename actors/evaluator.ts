@@ -1,5 +1,5 @@
 /**
- * The evaluator: PSNR, SSIM and LPIPS of reconstructions of held-out images by the averaged weights, and a picture of some of them.
+ * The evaluator: PSNR, SSIM, LPIPS and rFID of reconstructions of held-out images by the averaged weights, and a picture of some of them.
  *
  * It holds nothing that cannot be computed again, and its failure is no one else's.
  */
@@ -28,6 +28,7 @@ import type { FrozenEncoder } from "../src/train/frozen-encoder.ts"
 import type { ReconstructionLoss } from "../src/train/reconstruction-loss.ts"
 import { type Event, make as event } from "./events.ts"
 import { faultable } from "./fault-points.ts"
+import { loadInception } from "./inception-weights.ts"
 import { owned, reclaimed } from "./ownership.ts"
 import { engineChildren } from "./tree.ts"
 
@@ -104,7 +105,11 @@ export const evaluatorActor = (options: Options) => {
           const spec = decoderSpec(config.architecture.decoder)
           // Aliases: what needs no conversion is not copied.
           const working = yield* owned("evaluator", () => frozenWeights(spec, new Map([...weights].map(([name, weight]) => [name, detach(weight)] as const)), config.training.precision))
-          const measurement = new Measurement({ lpips: metrics.includes("lpips") ? reconstruction.weights : null, rfid: null })
+          // Inception is there while it is needed: between two evaluations its memory is training's
+          const inception = metrics.includes("rfid") ? yield* Effect.try({ try: () => withOwner("evaluator", () => loadInception(config, options.device)), catch: failed }) : null
+          const measurement = yield* owned("evaluator", () => new Measurement({
+            lpips: metrics.includes("lpips") ? reconstruction.weights : null, rfid: inception === null ? null : { inception, reference: null }
+          }))
           const shown: Array<{ readonly above: Tensor; readonly below: Tensor }> = []
           for (let start = 0; start < count; start += batchSize) {
             if (!wanted()) return yield* new EvaluationCutOff({ images: measurement.images })
@@ -123,9 +128,9 @@ export const evaluatorActor = (options: Options) => {
             },
             catch: failed
           })
-          const { images, lpips, psnr, ssim } = measurement.figures()
+          const { images, lpips, psnr, rfid, ssim } = yield* Effect.try({ try: () => withOwner("evaluator", () => measurement.figures()), catch: failed })
           yield* reclaimed("evaluator")
-          emit(event("eval.finished", run, { step, images, psnr, ssim, lpips, seconds: (performance.now() - started) / 1000, picture: path }))
+          emit(event("eval.finished", run, { step, images, psnr, ssim, lpips, ...(rfid === null ? {} : { rfid }), seconds: (performance.now() - started) / 1000, picture: path }))
         }, Effect.tapError(() => reclaimed("evaluator")))
       })
     })

@@ -96,7 +96,7 @@ export const table = {
     step, epoch: Schema.Int, losses: Schema.Record(Schema.String, loss)
   }),
   "eval.finished": event("info", "evaluator", "held-out images were reconstructed and compared", {
-    step, images: Schema.Int, psnr: loss, ssim: loss, lpips: Schema.NullOr(loss), seconds, picture: Schema.NullOr(Schema.String)
+    step, images: Schema.Int, psnr: loss, ssim: loss, lpips: Schema.NullOr(loss), rfid: Schema.optionalKey(loss), seconds, picture: Schema.NullOr(Schema.String)
   }),
   "eval.image_unreadable": event("warn", "evaluator", "a held-out image cannot be decoded, and is left out of the figures", {
     path: Schema.String, reason: Schema.String

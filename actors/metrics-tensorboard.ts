@@ -66,7 +66,7 @@ export const openTensorboard = ({ dirOf, tell }: TensorboardOptions) => {
     if (event.step < writer.lastStep || (event.step === writer.lastStep && event.type === "train.step")) put(writer, time, event.step, { _tag: "SessionStart" })
     writer.lastStep = event.step
     if (event.type === "eval.finished") {
-      put(writer, time, event.step, { _tag: "Scalars", scalars: some({ "eval/psnr": event.psnr, "eval/ssim": event.ssim, "eval/lpips": event.lpips }) })
+      put(writer, time, event.step, { _tag: "Scalars", scalars: some({ "eval/psnr": event.psnr, "eval/ssim": event.ssim, "eval/lpips": event.lpips, "eval/rfid": event.rfid ?? null }) })
       if (event.picture === null) return
       // A picture that is gone again is none.
       const read = picture(writer, time, event.step).catch(() => undefined).finally(() => reading.delete(read))

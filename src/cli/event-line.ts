@@ -63,7 +63,7 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
   "train.resumed": (e) => ["goes on", `at step ${count(e.step)}`],
   "train.epoch": (e) => ["epoch", some(`${count(e.epoch)} done at step ${count(e.step)}`, ...Object.entries(e.losses).map(([name, value]) => `${name} ${figure(value)}`))],
   "eval.finished": (e) => ["evaluated", some(
-    `step ${count(e.step)}`, `psnr ${figure(e.psnr)}`, `ssim ${figure(e.ssim)}`, loss("lpips", e.lpips), `${plural(e.images, "image")} in ${span(e.seconds)}`
+    `step ${count(e.step)}`, `psnr ${figure(e.psnr)}`, `ssim ${figure(e.ssim)}`, loss("lpips", e.lpips), loss("rfid", e.rfid ?? null), `${plural(e.images, "image")} in ${span(e.seconds)}`
   )],
   "eval.image_unreadable": (e) => ["left out", `${e.path}: ${e.reason}`],
   "eval.cut_off": (e) => ["cut off", some(`step ${count(e.step)}`, `after ${plural(e.images, "image")}`)],

@@ -8,8 +8,7 @@ export interface Note {
 
 const notesOnOne = ({ eval: evaluation, stage_1, training }: RunConfig): ReadonlyArray<Note> => [
   ...(evaluation.eval_model ? [{ key: "eval.eval_model", note: "the moving average alone is evaluated, not the weights under training" }] : []),
-  ...(evaluation.metrics.includes("rfid") ? [{ key: "eval.metrics", note: "rfid is not measured during training; psnr, ssim and lpips are" }] : []),
-  ...(evaluation.reference_npz_path === null ? [] : [{ key: "eval.reference_npz_path", note: "not read: it is what rfid compares with" }]),
+  ...(evaluation.reference_npz_path === null ? [] : [{ key: "eval.reference_npz_path", note: "`rae eval` compares with it; during training rfid compares with the held-out images themselves" }]),
   ...(training.sample_every === null ? [] : [{ key: "training.sample_every", note: "pictures come with each evaluation: `eval.eval_interval`, `eval.samples`" }]),
   ...(stage_1.ckpt !== null && stage_1.params.pretrained_decoder_path !== null
     ? [{ key: "stage_1.params.pretrained_decoder_path", note: "not read: `stage_1.ckpt` gives the decoder's weights, as in the published program, which loads it last" }] : [])

@@ -24,11 +24,11 @@ export const evaluation = K.block({
   data_path: K.key(K.orNull(K.path), null, "folder of held-out images; null: every tenth training image, by hash of its path"),
   eval_interval: K.key(K.natural, 5000, "evaluate every so many steps; 0: only at the end", "steps"),
   eval_model: K.key(K.switchKind, false, "evaluate the weights themselves too: the moving average alone is, so true is noted and changes nothing"),
-  reference_npz_path: K.key(K.orNull(K.path), null, "reference images of rfid, which is not measured during training: a path is noted and changes nothing"),
+  reference_npz_path: K.key(K.orNull(K.path), null, "what rfid compares with in `rae eval`: an npz of images (`arr_0`) or of moments (`mu`, `sigma`); during training it compares with the held-out images themselves"),
   metrics: K.key(
     { schema: Schema.Array(K.oneOf("psnr", "ssim", "lpips", "rfid").schema), expected: "a list of `psnr`, `ssim`, `lpips`, `rfid`" },
     ["psnr", "ssim", "lpips"],
-    "what is measured; `rfid` is noted and not measured during training"
+    "what is measured; `rfid` wants the weights of Inception (docs/weights.md)"
   ),
   images: K.key(K.count, 64, "how many held-out images are measured, the first by path", "images"),
   batch_size: K.key(K.count, 2, "images reconstructed together", "images"),
