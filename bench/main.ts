@@ -5,6 +5,7 @@
  *   race   the same step against one in plain PyTorch      --reference bench_step.py --python PY, alternating in one run, same environment
  *   recovery  kill to next step, a standing engine noticed, what supervision costs a step   --config F --profile tiny --kills N
  *   ops    an operation call, a message between actors, an event
+ *   eval   images a second of evaluation, beside encoder and decoder alone   --profile paper|tiny --batch N --steps BATCHES --rounds N --dir IMAGES
  *   checkpoint   stall, writing against dd, verifying, loading     --config F --profile paper|tiny --dir DIR --rounds N --json
  */
 import { spawnSync } from "node:child_process"
@@ -24,7 +25,7 @@ const { positionals, values } = parseArgs({
 export type Values = typeof values
 
 const benches: Readonly<Record<string, () => Promise<{ readonly run: (values: Values) => Promise<void> }>>> = {
-  step: () => import("./step.ts"), race: () => import("./race.ts"), ops: () => import("./ops.ts"), checkpoint: () => import("./checkpoint.ts"), recovery: () => import("./recovery.ts")
+  step: () => import("./step.ts"), race: () => import("./race.ts"), ops: () => import("./ops.ts"), checkpoint: () => import("./checkpoint.ts"), recovery: () => import("./recovery.ts"), eval: () => import("./eval.ts")
 }
 const chosen = benches[positionals[0] ?? ""]
 if (chosen === undefined) {
