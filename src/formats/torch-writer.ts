@@ -5,6 +5,7 @@
  * Read back by torch.load of any version from 1.6 on, also with `weights_only`.
  */
 import { type NamedTensor, pickled, type Saved, type SavedStorage, storageBytes, stateDict } from "./pickle-writer.ts"
+import { joined, littleEndian, localHeader, zipDirectory } from "./zip-records.ts"
 
 /** Storages begin at multiples of this, as torch.save places them, so that they can be mapped. */
 const alignment = 64
@@ -21,15 +22,6 @@ export interface Piece {
 }
 
 const ascii = (text: string) => new TextEncoder().encode(text)
-const joined = (parts: ReadonlyArray<Uint8Array>) => new Uint8Array(Buffer.concat(parts))
-const number = (value: number, bytes: 2 | 4 | 8) => {
-  const out = new Uint8Array(bytes)
-  const view = new DataView(out.buffer)
-  if (bytes === 2) view.setUint16(0, value, true)
-  else if (bytes === 4) view.setUint32(0, value, true)
-  else view.setBigUint64(0, BigInt(value), true)
-  return out
-}
 
 interface Entry {
   readonly path: string
@@ -41,11 +33,9 @@ interface Entry {
   readonly padding: number
 }
 
-/** Every entry's header has its sizes in a ZIP64 field, needed or not: one shape for all. */
-const localBytes = 30 + 20
-const wideField = (...values: ReadonlyArray<number>) => joined([number(1, 2), number(8 * values.length, 2), ...values.map((value) => number(value, 8))])
+const localBytes = localHeader({ path: "", size: 0, crc32: 0 }).length
 /** A field of no meaning that moves the data to a multiple of 64, as torch.save does it. */
-const paddingField = (bytes: number) => joined([ascii("FB"), number(bytes - 4, 2), new Uint8Array(bytes - 4)])
+const paddingField = (bytes: number) => joined([ascii("FB"), littleEndian(bytes - 4, 2), new Uint8Array(bytes - 4)])
 
 const place = (files: ReadonlyArray<{ readonly path: string; readonly size: number; readonly bytes: Uint8Array | null }>): ReadonlyArray<Entry> => {
   let at = 0
@@ -57,22 +47,6 @@ const place = (files: ReadonlyArray<{ readonly path: string; readonly size: numb
     return { ...file, local, begin, padding: begin - unpadded + 4 }
   })
 }
-
-const localHeader = ({ padding, path, size }: Entry, crc: number) => joined([
-  number(0x04034b50, 4), number(45, 2), number(0, 2), number(0, 2), number(0, 4), number(crc, 4), number(0xffffffff, 4), number(0xffffffff, 4),
-  number(ascii(path).length, 2), number(20 + padding, 2), ascii(path), wideField(size, size), paddingField(padding)
-])
-
-const directoryEntry = ({ local, path, size }: Entry, crc: number) => joined([
-  number(0x02014b50, 4), number(45, 2), number(45, 2), number(0, 2), number(0, 2), number(0, 4), number(crc, 4), number(0xffffffff, 4), number(0xffffffff, 4),
-  number(ascii(path).length, 2), number(28, 2), number(0, 2), number(0, 2), number(0, 2), number(0, 4), number(0xffffffff, 4), ascii(path), wideField(size, size, local)
-])
-
-const directoryEnd = (count: number, begin: number, bytes: number) => joined([
-  number(0x06064b50, 4), number(44, 8), number(45, 2), number(45, 2), number(0, 4), number(0, 4), number(count, 8), number(count, 8), number(bytes, 8), number(begin, 8),
-  number(0x07064b50, 4), number(0, 4), number(begin + bytes, 8), number(1, 4),
-  number(0x06054b50, 4), number(0, 2), number(0, 2), number(0xffff, 2), number(0xffff, 2), number(0xffffffff, 4), number(0xffffffff, 4), number(0, 2)
-])
 
 export interface TorchLayout {
   /** Where each storage's numbers go (little-endian, row-major), in the order in which the value names them. */
@@ -96,10 +70,9 @@ export const layOutTorchValue = (value: Saved, crc32: (bytes: Uint8Array) => num
     storages,
     rest: (checksums) => {
       const crcs = entries.map(({ bytes }, i) => bytes === null ? checksums[i - small.length]! : crc32(bytes))
-      const directory = joined(entries.map((entry, i) => directoryEntry(entry, crcs[i]!)))
       return [
-        ...entries.flatMap((entry, i) => [{ at: entry.local, bytes: localHeader(entry, crcs[i]!) }, ...(entry.bytes === null ? [] : [{ at: entry.begin, bytes: entry.bytes }])]),
-        { at: directoryBegin, bytes: joined([directory, directoryEnd(entries.length, directoryBegin, directory.length)]) }
+        ...entries.flatMap((entry, i) => [{ at: entry.local, bytes: localHeader({ ...entry, crc32: crcs[i]! }, paddingField(entry.padding)) }, ...(entry.bytes === null ? [] : [{ at: entry.begin, bytes: entry.bytes }])]),
+        { at: directoryBegin, bytes: zipDirectory(entries.map(({ local, path, size }, i) => ({ local, path, size, crc32: crcs[i]! })), directoryBegin) }
       ]
     }
   }
