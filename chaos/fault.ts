@@ -108,6 +108,6 @@ export const at = (moment: Moment): string => {
   }
 }
 
-/** No restart of anything: what was done gives no cause for one. */
-export const noRestart = ({ events }: Seen): ReadonlyArray<string> =>
-  events.filter(({ type }) => type === "supervisor.child_down" || type === "engine.hung").map((event) => `a restart without cause: ${"reason" in event ? event.reason : event.type}`)
+/** No restart of anything: what was done gives no cause for one, but a second fault may. */
+export const noRestart = ({ alone, events }: Seen): ReadonlyArray<string> =>
+  !alone ? [] : events.filter(({ type }) => type === "supervisor.child_down" || type === "engine.hung").map((event) => `a restart without cause: ${"reason" in event ? event.reason : event.type}`)
