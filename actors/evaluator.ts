@@ -5,9 +5,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { mkdir, rename, writeFile } from "node:fs/promises"
+import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
-import sharp from "sharp"
+import { DiskFull, WriteFailed } from "../src/checkpoint/storage-errors.ts"
 import type { RunConfig } from "../src/config/schema.ts"
 import type { ImageSource } from "../src/data/source.ts"
 import { reconstruct } from "../src/eval/autoencoder.ts"
@@ -30,6 +30,7 @@ import { type Event, make as event } from "./events.ts"
 import { faultable } from "./fault-points.ts"
 import { loadInception } from "./inception-weights.ts"
 import { owned, reclaimed } from "./ownership.ts"
+import { stored, writePng } from "./reconstruction-files.ts"
 import { engineChildren } from "./tree.ts"
 
 export interface Options {
@@ -71,15 +72,20 @@ export const evaluatorActor = (options: Options) => {
     return read
   }
 
-  /** Writes originals above reconstructions, beside and renamed, so that a reader never sees half a picture. */
-  const writePicture = async (step: number, above: Tensor, below: Tensor): Promise<string> => {
+  /** Writes originals above reconstructions. Gives the path, or null where the disk refused: the figures stand without it. */
+  const writePicture = async (step: number, above: Tensor, below: Tensor): Promise<string | null> => {
     const dir = join(runDir, "eval")
     const path = join(dir, `step-${String(step).padStart(9, "0")}.png`)
     const { height, rgb, width } = picture(above, below)
-    await mkdir(dir, { recursive: true })
-    await writeFile(`${path}.new`, await sharp(rgb, { raw: { width, height, channels: 3 } }).png().toBuffer())
-    await rename(`${path}.new`, path)
-    return path
+    try {
+      await stored("mkdir", dir, () => mkdir(dir, { recursive: true }))
+      await writePng(path, rgb, width, height)
+      return path
+    } catch (error) {
+      if (!(error instanceof DiskFull || error instanceof WriteFailed)) throw error
+      emit(event("eval.picture_failed", run, { step, reason: error.message }))
+      return null
+    }
   }
 
   /** Batches are measured whole; the picture has as many columns as were asked for. */

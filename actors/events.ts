@@ -101,6 +101,7 @@ export const table = {
   "eval.image_unreadable": event("warn", "evaluator", "a held-out image cannot be decoded, and is left out of the figures", {
     path: Schema.String, reason: Schema.String
   }),
+  "eval.picture_failed": event("warn", "evaluator", "an evaluation's picture could not be written; its figures stand", { step, reason: Schema.String }),
   "eval.cut_off": event("info", "evaluator", "an evaluation was broken off for a stop that was asked for", { step, images: Schema.Int }),
   "eval.failed": event("error", "evaluator", "an evaluation gave no figures; training goes on", { step, reason: Schema.String }),
 

@@ -66,6 +66,7 @@ const words: { readonly [T in EventType]: (event: Of<T>) => Words | null } = {
     `step ${count(e.step)}`, `psnr ${figure(e.psnr)}`, `ssim ${figure(e.ssim)}`, loss("lpips", e.lpips), loss("rfid", e.rfid ?? null), `${plural(e.images, "image")} in ${span(e.seconds)}`
   )],
   "eval.image_unreadable": (e) => ["left out", `${e.path}: ${e.reason}`],
+  "eval.picture_failed": (e) => ["no picture", `step ${count(e.step)}, ${e.reason}`],
   "eval.cut_off": (e) => ["cut off", some(`step ${count(e.step)}`, `after ${plural(e.images, "image")}`)],
   "eval.failed": (e) => ["failed", `step ${count(e.step)}, ${e.reason}`],
   "snapshot.taken": () => null,

@@ -40,6 +40,7 @@ const folded: Readonly<Record<string, readonly [kind: IncidentKind, done: string
   "data.image_replaced": ["data", "took another image in its place"],
   "data.upscaled": ["data", "enlarged it"],
   "eval.image_unreadable": ["data", "left it out of the evaluation"],
+  "eval.picture_failed": ["disk", "went on without it"],
   "eval.failed": ["failed", "went on without it"],
   "feature_cache.failed": ["other", "went on without the cache"],
   "engine.stderr": ["other", ""],

@@ -1,5 +1,7 @@
 /** An actor throws in the real tree: what restarts with it, what does not, and that the run ends with the bits of one in which none did. */
 import { assert, beforeAll, it } from "vitest"
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
 import type { Status } from "../../actors/status.ts"
 import { askControl } from "../../src/runtime/control-client.ts"
 import { isAlive, makeWorkplace } from "../rae-processes.ts"
@@ -35,6 +37,17 @@ it("loader, feature cache, evaluator throw: each begins again alone, and no step
   assert.deepStrictEqual(evaluations, ["eval.finished 6", "eval.finished 12"])
   await place.assertSameState("stateless", "undisturbed")
   await place.assertLeftInOrder("stateless")
+})
+
+it("an evaluation whose picture cannot be written gives its figures", async () => {
+  await place.done(place.runWords("unpainted", "--stop-after", "4"))
+  mkdirSync(join(place.runDir("unpainted"), "eval", "step-000000012.png"), { recursive: true })
+  await place.done(place.runWords("unpainted"))
+  const events = await place.events("unpainted")
+  assert.deepStrictEqual(events.filter((event) => event.type === "eval.picture_failed").map(({ step }) => step), [12])
+  const finished = events.findLast((event) => event.type === "eval.finished")
+  assert.deepInclude(finished, { step: 12, picture: null })
+  assert.isFalse(place.exists("runs", "unpainted", "eval", "step-000000012.png.new"), "nothing half-written stays")
 })
 
 it("the number of live tensors does not grow with the steps", async () => {
