@@ -24,6 +24,11 @@ export const errors: Readonly<Record<string, Explanation>> = {
     cause: "A run goes on under its own name only with the config it has: the first half of it would be another run's.",
     cure: "Give the new one another --name; or undo the change; or start anew with --fresh, which moves the old run aside."
   },
+  ProcessFailed: {
+    title: "the process that computes for a command ended before it was done",
+    cause: "`stats`, `reconstruct`, `eval` and the import of training states compute in a process of their own, which was killed or crashed; its last words stand in the message.",
+    cure: "The same command again goes on where its folder says how far it came. A crash that comes again is a fault of rae, its addon or libtorch: `rae doctor` looks at the machine."
+  },
   InvalidWeights: {
     title: "weights do not fit the model",
     cause: "A file has other tensors, shapes or dtypes than the config's sizes ask for, or is no whole safetensors file.",
