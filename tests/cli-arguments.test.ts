@@ -85,7 +85,7 @@ describe("commands", () => {
       [
         "unknown command \`statsu\` | did you mean \`status\`?",
         "unknown command \`ckpt vrify\` | did you mean \`ckpt verify\`?",
-        "missing command after \`ckpt\` | one of ls, show, verify, save, pin, prune, export",
+        "missing command after \`ckpt\` | one of ls, show, verify, save, pin, prune, export, import",
         "missing command | rae --help lists the commands",
         "unknown command \`frobnicate\` | rae --help lists the commands",
         "unknown flag \`--josn\`",
