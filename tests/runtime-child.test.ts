@@ -139,7 +139,8 @@ describe("hangs of a real process", () => {
     const child = yield* start({ heartbeat: { ...patient, loopBlocked: () => "500 millis" } })
     const error = yield* Effect.flip(child.client.Block({ millis: 60_000, operation: 0 }))
     assert.deepInclude(error, { _tag: "ChildHung", kind: "loop blocked", op: null })
-    assert.match(error._tag === "ChildHung" ? error.stack[0] ?? "" : "", /^block \(.*\/tests\/runtime\/engine\.ts:\d+:\d+\)$/)
+    // It may have been found in what Node does for a call of `block`.
+    assert.match(error._tag === "ChildHung" ? error.stack.find((frame) => !frame.includes("(node:")) ?? "" : "", /^block \(.*\/tests\/runtime\/engine\.ts:\d+:\d+\)$/)
     assert.match(error.message, /hung, loop blocked in block \(/)
   }))
 

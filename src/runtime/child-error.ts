@@ -37,7 +37,8 @@ export class ChildHung extends Schema.TaggedError<ChildHung>()("ChildHung", {
   stack: Schema.Array(Schema.String)
 }) {
   override get message() {
-    const place = this.op ?? this.stack[0] ?? null
+    // What Node does inside a call of ours is not where to look.
+    const place = this.op ?? this.stack.find((frame) => !frame.includes("(node:")) ?? null
     const where = place === null ? "" : ` in ${place}`
     return `${this.name} (pid ${this.pid}) hung, ${this.kind}${where} for ${this.seconds.toFixed(1)} s, process ${this.process}; killed`
   }
