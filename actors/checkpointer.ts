@@ -153,6 +153,9 @@ export const make = (options: Options) => {
       return null
     }))
 
+  /** Once more where the disk refused: nothing comes after a run's last save to take up what was half removed. */
+  const pruned = (store: Store) => tidied(prune(store)).pipe(Effect.flatMap((removed) => removed === null ? tidied(prune(store)) : Effect.void))
+
   const keepBallast = Effect.suspend(() => {
     const [store] = stores
     const bytes = nextBytes
@@ -173,7 +176,7 @@ export const make = (options: Options) => {
         forget([tried.done.step])
         known = [...known, { step: tried.done.step, hash: tried.done.manifest.hash }]
         emit(event("checkpoint.committed", run, { step: tried.done.step, bytes: tried.done.bytes, seconds: tried.done.seconds, path: tried.done.path }))
-        yield* Effect.forEach(stores, (store) => tidied(prune(store)), { discard: true })
+        yield* Effect.forEach(stores, pruned, { discard: true })
         yield* writer.saved(tried.done.step)
         yield* keepBallast
         return
