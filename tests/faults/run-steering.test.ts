@@ -2,11 +2,11 @@
 import { assert, it } from "vitest"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { StampedEvent } from "../actors/journal.ts"
-import type { RunJson } from "../actors/run-json.ts"
-import type { Status } from "../actors/status.ts"
-import { assertDocument } from "./cli-json-shapes.ts"
-import { eventually, isAlive, makeWorkplace } from "./rae-processes.ts"
+import type { StampedEvent } from "../../actors/journal.ts"
+import type { RunJson } from "../../actors/run-json.ts"
+import type { Status } from "../../actors/status.ts"
+import { assertDocument } from "../cli-json-shapes.ts"
+import { eventually, isAlive, makeWorkplace } from "../rae-processes.ts"
 
 const place = makeWorkplace()
 /** The document of a command that must succeed, held against docs/cli-json.md. */

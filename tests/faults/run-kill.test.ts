@@ -7,7 +7,7 @@
 import { assert, beforeAll, describe, it } from "vitest"
 import { existsSync, readdirSync, watch } from "node:fs"
 import { join } from "node:path"
-import { eventually, isAlive, makeWorkplace } from "./rae-processes.ts"
+import { eventually, isAlive, makeWorkplace } from "../rae-processes.ts"
 
 const place = makeWorkplace()
 const words = ["--set", "checkpoint.max_unsaved_steps=4"]
