@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { crc32 } from "node:zlib"
 import { encodeHeader } from "../formats/safetensors.ts"
 import { layOutTorchFile } from "../formats/torch-writer.ts"
-import { pieces, tensorsOf, writeAt } from "./file-pieces.ts"
+import { pieces, tensorsOf, writeAt, writeStored } from "./file-pieces.ts"
 
 export interface Written {
   readonly tensors: number
@@ -42,14 +42,7 @@ export const exportTorch = async (from: string, to: string, prefix: string): Pro
   const checksums: Array<number> = []
   for (const [i, { begin }] of storages.entries()) {
     const { begin: first, end } = tensors[i]!
-    let checksum = 0
-    let at = begin
-    for await (const piece of pieces(source, from, first, end)) {
-      checksum = crc32(piece, checksum)
-      await writeAt(target, piece, at)
-      at += piece.length
-    }
-    checksums.push(checksum)
+    checksums.push(await writeStored(target, pieces(source, from, first, end), begin))
   }
   for (const { at, bytes } of rest(checksums)) await writeAt(target, bytes, at)
   await target.sync()

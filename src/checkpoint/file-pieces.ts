@@ -1,5 +1,6 @@
 /** Numbers copied from file to file in pieces: a training state has gigabytes. */
 import { type FileHandle } from "node:fs/promises"
+import { crc32 } from "node:zlib"
 import { headerLength, parseHeader, type TensorEntry } from "../formats/safetensors.ts"
 
 const pieceBytes = 16 * 2 ** 20
@@ -27,4 +28,15 @@ export const tensorsOf = async (source: FileHandle): Promise<{ readonly tensors:
   const head = new Uint8Array(8 + headerLength(first.buffer, fileSize))
   await source.read(head, 0, head.length, 0)
   return { tensors: parseHeader(head, fileSize).tensors, fileSize }
+}
+
+/** Writes a stored tensor's pieces from `at` on, in order; the CRC-32 of all. */
+export const writeStored = async (target: FileHandle, parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, at: number): Promise<number> => {
+  let checksum = 0
+  for await (const part of parts) {
+    checksum = crc32(part, checksum)
+    await writeAt(target, part, at)
+    at += part.length
+  }
+  return checksum
 }

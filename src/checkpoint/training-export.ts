@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib"
 import { OrderedDict, type Saved, SavedFloat, type SavedStorage, SavedTensor, savedTensor, SavedTuple } from "../formats/pickle-writer.ts"
 import { layOutTorchValue } from "../formats/torch-writer.ts"
 import type { Written } from "./decoder-export.ts"
-import { pieces, tensorsOf, writeAt } from "./file-pieces.ts"
+import { pieces, tensorsOf, writeAt, writeStored } from "./file-pieces.ts"
 import type { Manifest } from "./manifest.ts"
 import { inRegistrationOrder, moments, numberedParameters, type TrainedPart, trainedParts } from "./published-state.ts"
 import type { PlacedWeight } from "./weight-places.ts"
@@ -136,14 +136,7 @@ export const exportTraining = async (state: TrainingState, to: string): Promise<
   const checksums: Array<number> = []
   for (const { begin, storage } of storages) {
     const source = composer.sources.get(storage)!
-    let checksum = 0
-    let at = begin
-    for await (const piece of source instanceof Uint8Array ? [source] : pieces(await fileAt(source.path), source.path, source.begin, source.end)) {
-      checksum = crc32(piece, checksum)
-      await writeAt(target, piece, at)
-      at += piece.length
-    }
-    checksums.push(checksum)
+    checksums.push(await writeStored(target, source instanceof Uint8Array ? [source] : pieces(await fileAt(source.path), source.path, source.begin, source.end), begin))
   }
   for (const { at, bytes } of rest(checksums)) await writeAt(target, bytes, at)
   await target.sync()

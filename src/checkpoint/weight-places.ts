@@ -2,9 +2,9 @@
  * Where the tensors of a published weights file lie, without reading them: safetensors, a sharded set by its index, or a PyTorch file. For
  * programs that copy weights and compute nothing.
  */
-import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs"
+import { readFileSync, statSync } from "node:fs"
 import { dirname, join } from "node:path"
-import type { ByteSource } from "../formats/byte-source.ts"
+import { openBytes } from "../formats/open-bytes.ts"
 import { bytesPerElement, type Dtype, headerLength, parseHeader } from "../formats/safetensors.ts"
 import { maxIndexBytes, parseShardIndex } from "../formats/shard-index.ts"
 import { stateDict, withoutWrappers } from "../formats/state-dict.ts"
@@ -28,24 +28,6 @@ export const isRowMajor = ({ shape, strides }: PlacedTensor): boolean =>
 
 /** The byte after the last of one that lies in row-major order. */
 export const endOf = ({ begin, dtype, shape }: PlacedTensor): number => begin + count(shape) * bytesPerElement[dtype]
-
-/** A file's bytes for as long as it is used; refuses to give fewer than were asked for. */
-export const openBytes = (path: string): ByteSource & Disposable => {
-  const fd = openSync(path, "r")
-  return {
-    size: fstatSync(fd).size,
-    read: (offset, length) => {
-      const bytes = new Uint8Array(length)
-      for (let done = 0; done < length;) {
-        const got = readSync(fd, bytes, done, length - done, offset + done)
-        if (got === 0) throw new Error(`${path} ends at byte ${offset + done}, while it is read`)
-        done += got
-      }
-      return bytes
-    },
-    [Symbol.dispose]: () => closeSync(fd)
-  }
-}
 
 const inOneFile = (path: string): ReadonlyMap<string, PlacedWeight> => {
   using bytes = openBytes(path)
